@@ -1,0 +1,97 @@
+#include "base/crypto.h"
+
+#include <limits.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+
+static int digest(const EVP_MD *type, struct text bytes, unsigned char *ret_digest)
+{
+    return EVP_Digest(bytes.at, bytes.size, ret_digest, NULL, type, NULL) == 1 ? 0 : -1;
+}
+
+int crypto_md5(struct text bytes, unsigned char ret_digest[MD5_SIZE])
+{
+    return digest(EVP_md5(), bytes, ret_digest);
+}
+
+int crypto_sha256(struct text bytes, unsigned char ret_digest[SHA256_SIZE])
+{
+    return digest(EVP_sha256(), bytes, ret_digest);
+}
+
+int crypto_random(void *bytes, size_t size)
+{
+    return size <= INT_MAX && RAND_bytes(bytes, (int)size) == 1 ? 0 : -1;
+}
+
+static void cipher_freep(EVP_CIPHER_CTX **ctx)
+{
+    EVP_CIPHER_CTX_free(*ctx);
+}
+
+/* One whole text through AES-256-CBC, either way. */
+static int aes256_cbc(bool encrypt, const unsigned char *key, const unsigned char *iv,
+                      struct text in, struct buffer *out)
+{
+    CLEANUP(cipher_freep) EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    if (!ctx || in.size > INT_MAX - AES_BLOCK_SIZE)
+        return -1;
+    unsigned char *to = (unsigned char *)buffer_reserve(out, in.size + AES_BLOCK_SIZE);
+    int size = 0, last = 0;
+    if (!to || EVP_CipherInit_ex(ctx, EVP_aes_256_cbc(), NULL, key, iv, encrypt) != 1 ||
+        EVP_CipherUpdate(ctx, to, &size, (const unsigned char *)in.at, (int)in.size) != 1 ||
+        EVP_CipherFinal_ex(ctx, to + size, &last) != 1)
+        return -1;
+    buffer_written(out, (size_t)(size + last));
+    return 0;
+}
+
+int crypto_aes256_cbc_encrypt(const unsigned char key[AES256_KEY_SIZE],
+                              const unsigned char iv[AES_BLOCK_SIZE], struct text plain,
+                              struct buffer *out)
+{
+    return aes256_cbc(true, key, iv, plain, out);
+}
+
+int crypto_aes256_cbc_decrypt(const unsigned char key[AES256_KEY_SIZE],
+                              const unsigned char iv[AES_BLOCK_SIZE], struct text cipher,
+                              struct buffer *out)
+{
+    if (cipher.size == 0 || cipher.size % AES_BLOCK_SIZE != 0)
+        return -1;
+    return aes256_cbc(false, key, iv, cipher, out);
+}
+
+int crypto_uuid(char ret_uuid[UUID_TEXT_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char bytes[16];
+    if (crypto_random(bytes, sizeof(bytes)))
+        return -1;
+    bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40); /* version 4 */
+    bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80); /* the RFC's variant */
+    char *to = ret_uuid;
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *to++ = '-';
+        *to++ = digits[bytes[i] >> 4];
+        *to++ = digits[bytes[i] & 15];
+    }
+    *to = '\0';
+    return 0;
+}
+
+static void on_tls_info(const SSL *ssl, int where, int alert)
+{
+    if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (alert & 0xff) == SSL_AD_CLOSE_NOTIFY) {
+        bool *closed = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+        *closed = true;
+    }
+}
+
+void crypto_tls_watch_close(void *ssl_context, bool *closed)
+{
+    (void)SSL_CTX_set_app_data((SSL_CTX *)ssl_context, closed);
+    SSL_CTX_set_info_callback(ssl_context, on_tls_info);
+}

@@ -1,0 +1,43 @@
+/*
+ * crypto.h - the few primitives that the product needs, over libcrypto.
+ *
+ * The only file that knows OpenSSL. All functions may be called from any thread. Outputs are raw
+ * bytes; base/encoding.h makes text of them.
+ */
+#ifndef BASE_CRYPTO_H
+#define BASE_CRYPTO_H
+
+#include "base/buffer.h"
+
+enum { MD5_SIZE = 16, SHA256_SIZE = 32, AES256_KEY_SIZE = 32, AES_BLOCK_SIZE = 16 };
+
+WARN_UNUSED int crypto_md5(struct text bytes, unsigned char ret_digest[MD5_SIZE]);
+WARN_UNUSED int crypto_sha256(struct text bytes, unsigned char ret_digest[SHA256_SIZE]);
+
+/* Cryptographically strong; -1 when the system has none to give. */
+WARN_UNUSED int crypto_random(void *bytes, size_t size);
+
+/*
+ * AES-256-CBC with PKCS#7 padding, appended to `out`. Decryption fails for a length that is no
+ * whole number of blocks and for bad padding; it proves nothing about who wrote the bytes.
+ */
+WARN_UNUSED int crypto_aes256_cbc_encrypt(const unsigned char key[AES256_KEY_SIZE],
+                                          const unsigned char iv[AES_BLOCK_SIZE], struct text plain,
+                                          struct buffer *out);
+WARN_UNUSED int crypto_aes256_cbc_decrypt(const unsigned char key[AES256_KEY_SIZE],
+                                          const unsigned char iv[AES_BLOCK_SIZE],
+                                          struct text cipher, struct buffer *out);
+
+/* A version 4 UUID (RFC 9562) as 36 characters and a NUL. */
+enum { UUID_TEXT_SIZE = 37 };
+WARN_UNUSED int crypto_uuid(char ret_uuid[UUID_TEXT_SIZE]);
+
+/*
+ * Has *closed set to true when the peer ends the TLS connection by a close_notify. An end without
+ * one is a cut, which matters where the end of the connection is the end of a body (RFC 9112 9.8)
+ * and which libcurl does not tell apart. `ssl_context` is an OpenSSL SSL_CTX, as libcurl hands one
+ * out for each connection before it connects; `closed` must outlive it.
+ */
+void crypto_tls_watch_close(void *ssl_context, bool *closed);
+
+#endif
