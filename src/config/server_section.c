@@ -1,0 +1,87 @@
+#include "config/server_section.h"
+
+#include <string.h>
+
+#include "config/builder.h"
+#include "config/host_name.h"
+#include "config/lists.h"
+
+static bool is_loopback(const struct config_address *a)
+{
+    return a->unix_path || url_host_is_loopback(text_of(a->host));
+}
+
+static void check_exposure(const struct document *d, const struct section *s, const char *key,
+                           const struct config_addresses *addresses, const char *risk)
+{
+    for (size_t i = 0; i < addresses->count; i++)
+        if (!is_loopback(&addresses->items[i]))
+            section_warning(d, s, section_get(s, key), "%s is not loopback: %s",
+                            addresses->items[i].text, risk);
+}
+
+static bool same_address(const struct config_address *a, const struct config_address *b)
+{
+    return strcmp(a->text, b->text) == 0 && (a->unix_path || a->port != 0);
+}
+
+static void check_listeners(const struct document *d, const struct section *s,
+                            const struct server_config *server)
+{
+    const struct config_addresses *own = &server->listen, *admin = &server->admin_listen;
+    check_exposure(d, s, "listen", own,
+                   "whoever reaches it uses your credentials; nobody is asked who they are");
+    check_exposure(d, s, "admin_listen", admin,
+                   "whoever reaches it sees the status and can drop tokens");
+    for (size_t i = 0; i < own->count; i++)
+        for (size_t j = 0; j < admin->count; j++)
+            if (same_address(&own->items[i], &admin->items[j])) {
+                const struct entry *e = section_get(s, "admin_listen");
+                section_error(d, s, e ? e : section_get(s, "listen"),
+                              "listen and admin_listen are both %s; give them different ports",
+                              own->items[i].text);
+            }
+}
+
+static void check_hosts(const struct document *d, const struct section *s,
+                        struct server_config *server)
+{
+    struct config_list *hosts = &server->accept_hosts;
+    for (size_t i = 0; i < hosts->count; i++) {
+        if (strcmp(hosts->items[i], "*") == 0)
+            server->accept_any_host = true;
+        else if (!host_name_is_sound(text_of(hosts->items[i]), false))
+            section_error(d, s, section_get(s, "accept_hosts"),
+                          "%s is no host name; write names without scheme and port, or *",
+                          hosts->items[i]);
+        host_name_lower(hosts->items[i]);
+    }
+}
+
+static void check_origins(const struct document *d, const struct section *s,
+                          struct server_config *server)
+{
+    struct config_list *origins = &server->accept_origins;
+    for (size_t i = 0; i < origins->count; i++) {
+        struct url url;
+        if (url_parse(text_of(origins->items[i]), &url, NULL) != 0 || url.path.size != 0 ||
+            url.has_query)
+            section_error(d, s, section_get(s, "accept_origins"),
+                          "%s is no origin; write https://app.example.com", origins->items[i]);
+        host_name_lower(origins->items[i]);
+    }
+}
+
+void server_section_build(const struct document *d, const struct section *s,
+                          struct server_config *server)
+{
+    builder_fill(d, s, NULL, server);
+    check_listeners(d, s, server);
+    check_hosts(d, s, server);
+    check_origins(d, s, server);
+}
+
+void server_section_done(struct server_config *server)
+{
+    builder_clear(SECTION_SERVER, server);
+}
