@@ -1,0 +1,95 @@
+/*
+ * connector.h - connections to upstreams: libcurl makes them (names, happy eyeballs, TLS,
+ * certificates, proxies) and carries their bytes; what is said over them is not its business.
+ *
+ * One connector per loop, used in the loop's thread only. Knows nothing of HTTP messages. Also
+ * holds the driver that runs a libcurl multi handle from a loop, which fetch.c shares.
+ */
+#ifndef HTTP_CONNECTOR_H
+#define HTTP_CONNECTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/loop.h"
+
+/* ---- running libcurl's multi interface from a loop ---- */
+
+struct multi_driver;
+
+/* `easy` is the libcurl handle that ended, `code` its CURLcode. */
+typedef void multi_done(void *ctx, void *easy, int code);
+
+WARN_UNUSED struct multi_driver *multi_driver_new(struct loop *loop, multi_done *on_done, void *ctx,
+                                                  struct error *err);
+/* All handles must have been removed. */
+void multi_driver_free(struct multi_driver *d);
+/* Adds or removes a libcurl easy handle. */
+WARN_UNUSED int multi_driver_add(struct multi_driver *d, void *easy);
+void multi_driver_remove(struct multi_driver *d, void *easy);
+
+/* The CA bundle to trust: `configured` if not NULL, else the system's file. Never NULL. */
+const char *connector_ca_file(const char *configured);
+
+/* ---- connections ---- */
+
+/* Where to; the strings must live as long as the connections made with it. */
+struct origin {
+    const char *url; /* scheme://host:port, for libcurl */
+    bool tls;
+    const char *ca_file;     /* NULL: the system's */
+    const char *client_cert; /* NULL: none */
+    const char *client_key;
+    const char *proxy; /* NULL: none; the environment's proxies are never used */
+};
+
+enum connect_result {
+    CONNECT_OK,
+    CONNECT_UNREACHABLE, /* name, route or peer not there */
+    CONNECT_TLS,         /* handshake or verification failed */
+    CONNECT_TIMEOUT,
+};
+
+struct connector;
+struct connection;
+
+WARN_UNUSED struct connector *connector_new(struct loop *loop, struct error *err);
+/* All connections must be closed. */
+void connector_free(struct connector *c);
+
+/*
+ * Called once for each connector_connect, never from inside it. On CONNECT_OK the connection is
+ * ready; otherwise it is gone, and `detail` says why in libcurl's words (no secrets in them).
+ */
+typedef void connect_done(struct connection *conn, void *arg, enum connect_result result,
+                          const char *detail);
+
+/* NULL when memory is out. The returned connection may be closed before `done` comes. */
+WARN_UNUSED struct connection *connector_connect(struct connector *c, const struct origin *origin,
+                                                 int64_t timeout_ms, connect_done *done, void *arg);
+
+/* Closes and frees; `done` is not called any more. NULL is accepted. */
+void connection_close(struct connection *conn);
+
+/*
+ * As recv(2) and send(2) on a non-blocking socket: bytes, 0 for the end, -1 with errno EAGAIN or
+ * the failure. For TLS they go through libcurl.
+ */
+ssize_t connection_recv(struct connection *conn, void *data, size_t size);
+ssize_t connection_send(struct connection *conn, const void *data, size_t size);
+
+/* The socket, for watching. */
+int connection_fd(const struct connection *conn);
+
+/* TLS holds bytes back that no event announces: read until EAGAIN. */
+bool connection_is_tls(const struct connection *conn);
+
+/*
+ * False when a read that got less than it asked for left nothing above the socket. Newer libcurls
+ * have OpenSSL read ahead; then only another connection_recv can tell.
+ */
+bool connection_reads_ahead(const struct connection *conn);
+
+#endif

@@ -1,0 +1,482 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "http/connector.h"
+#include "support/tls_peer.h"
+
+enum { MANY = 70, TIMEOUT_MS = 5000 };
+
+/* One attempt to connect, and how it ended. */
+struct attempt {
+    struct connection *conn;
+    int calls;
+    enum connect_result result;
+    char detail[256];
+};
+
+struct bed {
+    struct loop *loop;
+    struct connector *connector;
+    int fd; /* the upstream listens here */
+    unsigned port;
+    char url[64];
+    struct origin origin;
+    size_t descriptors;
+};
+
+static struct bed bed;
+static struct tls_identity identity;
+
+static void turn(void)
+{
+    loop_turn(bed.loop, 1);
+}
+
+static int setup(void **state UNUSED)
+{
+    struct error err;
+    bed = (struct bed){.descriptors = wire_open_descriptors()};
+    bed.loop = loop_new(&err);
+    bed.connector = connector_new(bed.loop, &err);
+    assert_non_null(bed.connector);
+    bed.fd = wire_listen(&bed.port);
+    (void)snprintf(bed.url, sizeof(bed.url), "http://127.0.0.1:%u", bed.port);
+    bed.origin = (struct origin){.url = bed.url};
+    wire_turn = turn;
+    return 0;
+}
+
+static int teardown(void **state UNUSED)
+{
+    connector_free(bed.connector);
+    loop_free(bed.loop);
+    if (bed.fd >= 0)
+        (void)close(bed.fd);
+    assert_int_equal(wire_open_descriptors(), bed.descriptors);
+    return 0;
+}
+
+static void use_tls(void)
+{
+    (void)snprintf(bed.url, sizeof(bed.url), "https://127.0.0.1:%u", bed.port);
+    bed.origin.tls = true;
+    bed.origin.ca_file = identity.ca_file;
+}
+
+static void on_connected(struct connection *conn, void *arg, enum connect_result result,
+                         const char *detail)
+{
+    struct attempt *a = arg;
+    a->calls++;
+    a->result = result;
+    (void)snprintf(a->detail, sizeof(a->detail), "%s", detail);
+    if (result == CONNECT_OK)
+        assert_ptr_equal(conn, a->conn);
+    else
+        assert_null(conn);
+}
+
+static void begin(struct attempt *a, int64_t timeout_ms)
+{
+    *a = (struct attempt){0};
+    a->conn = connector_connect(bed.connector, &bed.origin, timeout_ms, on_connected, a);
+    assert_non_null(a->conn);
+    assert_int_equal(a->calls, 0); /* never from inside */
+}
+
+static void connect_now(struct attempt *a)
+{
+    begin(a, TIMEOUT_MS);
+    AWAIT(a->calls > 0);
+    if (a->result != CONNECT_OK)
+        fail_msg("not connected: %s", a->detail);
+}
+
+static enum connect_result try_connecting(int64_t timeout_ms)
+{
+    struct attempt a;
+    begin(&a, timeout_ms);
+    AWAIT(a.calls > 0);
+    assert_true(a.result == CONNECT_OK || a.detail[0]);
+    if (a.result == CONNECT_OK)
+        connection_close(a.conn);
+    return a.result;
+}
+
+/* What connection_recv says when there is something to say. */
+static ssize_t next_recv(struct connection *conn, char *data, size_t size)
+{
+    ssize_t got = -1;
+    errno = EAGAIN;
+    AWAIT((got = connection_recv(conn, data, size)) >= 0 || errno != EAGAIN);
+    return got;
+}
+
+static void expect_bytes(struct connection *conn, const char *words)
+{
+    char got[256];
+    size_t size = strlen(words);
+    for (size_t have = 0; have < size;) {
+        ssize_t more = next_recv(conn, got + have, size - have);
+        assert_true(more > 0);
+        have += (size_t)more;
+    }
+    assert_memory_equal(got, words, size);
+}
+
+/* ---- plain connections ---- */
+
+static void bytes_go_both_ways(void **state UNUSED)
+{
+    struct attempt a;
+    struct wire peer;
+    char byte;
+    connect_now(&a);
+    wire_accept(&peer, bed.fd);
+    assert_false(connection_is_tls(a.conn));
+    assert_true(connection_fd(a.conn) >= 0);
+    assert_int_equal(connection_recv(a.conn, &byte, 1), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(connection_send(a.conn, "to", 2), 2);
+    wire_expect(&peer, "to");
+    wire_say(&peer, "fro");
+    expect_bytes(a.conn, "fro");
+    wire_close(&peer);
+    assert_int_equal(next_recv(a.conn, &byte, 1), 0);
+    connection_close(a.conn);
+    assert_int_equal(a.calls, 1);
+}
+
+static void nothing_is_said_unasked(void **state UNUSED)
+{
+    struct attempt a;
+    struct wire peer;
+    connect_now(&a);
+    wire_accept(&peer, bed.fd);
+    connection_close(a.conn);
+    wire_await_end(&peer);
+    assert_int_equal(buffer_size(&peer.heard), 0);
+    wire_close(&peer);
+}
+
+static void a_reset_is_an_error(void **state UNUSED)
+{
+    struct attempt a;
+    struct wire peer;
+    char byte;
+    connect_now(&a);
+    wire_accept(&peer, bed.fd);
+    wire_reset(&peer);
+    assert_int_equal(next_recv(a.conn, &byte, 1), -1);
+    assert_int_equal(errno, ECONNRESET);
+    (void)signal(SIGPIPE, SIG_DFL); /* it would end the test */
+    assert_int_equal(connection_send(a.conn, "x", 1), -1);
+    assert_int_equal(errno, EPIPE);
+    (void)signal(SIGPIPE, SIG_IGN);
+    connection_close(a.conn);
+}
+
+static void a_full_socket_says_so(void **state UNUSED)
+{
+    static char block[1 << 20];
+    struct attempt a;
+    struct wire peer;
+    connect_now(&a);
+    wire_accept(&peer, bed.fd);
+    ssize_t sent = 0;
+    for (int i = 0; i < 100 && sent >= 0; i++)
+        sent = connection_send(a.conn, block, sizeof(block));
+    assert_int_equal(sent, -1);
+    assert_int_equal(errno, EAGAIN);
+    connection_close(a.conn);
+    wire_close(&peer);
+}
+
+static void make_and_close_many(void)
+{
+    static struct attempt attempts[MANY];
+    static struct wire peers[MANY];
+    for (size_t i = 0; i < MANY; i++)
+        begin(&attempts[i], TIMEOUT_MS);
+    for (size_t i = 0; i < MANY; i++) {
+        AWAIT(attempts[i].calls > 0);
+        assert_int_equal(attempts[i].result, CONNECT_OK);
+        wire_accept(&peers[i], bed.fd);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        connection_close(attempts[i].conn);
+        assert_int_equal(attempts[i].calls, 1);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        wire_await_end(&peers[i]);
+        wire_close(&peers[i]);
+    }
+}
+
+static void each_is_a_connection_of_its_own(void **state UNUSED)
+{
+    make_and_close_many();
+    size_t descriptors = wire_open_descriptors();
+    make_and_close_many(); /* in the places of those before */
+    assert_int_equal(wire_open_descriptors(), descriptors);
+}
+
+static void the_environments_proxy_is_ignored(void **state UNUSED)
+{
+    struct attempt a;
+    struct wire peer;
+    assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
+    assert_int_equal(setenv("all_proxy", "http://127.0.0.1:1", 1), 0);
+    connect_now(&a);
+    assert_int_equal(unsetenv("http_proxy"), 0);
+    assert_int_equal(unsetenv("all_proxy"), 0);
+    wire_accept(&peer, bed.fd);
+    connection_close(a.conn);
+    wire_close(&peer);
+}
+
+static void a_configured_proxy_is_asked_for_a_tunnel(void **state UNUSED)
+{
+    struct attempt a;
+    struct wire proxy;
+    char address[64];
+    (void)snprintf(address, sizeof(address), "http://127.0.0.1:%u", bed.port);
+    bed.origin = (struct origin){.url = "http://api.example.com:80", .proxy = address};
+    assert_int_equal(setenv("no_proxy", "*", 1), 0);
+    begin(&a, TIMEOUT_MS);
+    wire_accept(&proxy, bed.fd);
+    wire_await(&proxy, "\r\n\r\n");
+    assert_int_equal(unsetenv("no_proxy"), 0);
+    assert_true(wire_has(&proxy, "CONNECT api.example.com:80 HTTP/1.1\r\n"));
+    wire_forget(&proxy);
+    wire_say(&proxy, "HTTP/1.1 200 Go ahead\r\n\r\n");
+    AWAIT(a.calls > 0);
+    assert_int_equal(a.result, CONNECT_OK);
+    assert_int_equal(connection_send(a.conn, "GET", 3), 3);
+    wire_expect(&proxy, "GET");
+    connection_close(a.conn);
+    wire_close(&proxy);
+}
+
+/* ---- failures ---- */
+
+static void nobody_there_is_unreachable(void **state UNUSED)
+{
+    (void)close(bed.fd);
+    bed.fd = -1;
+    assert_int_equal(try_connecting(TIMEOUT_MS), CONNECT_UNREACHABLE);
+}
+
+static void a_silent_tls_peer_is_a_timeout(void **state UNUSED)
+{
+    use_tls();
+    assert_int_equal(try_connecting(50), CONNECT_TIMEOUT);
+}
+
+static void another_protocol_is_a_tls_failure(void **state UNUSED)
+{
+    struct attempt a;
+    struct wire peer;
+    use_tls();
+    begin(&a, TIMEOUT_MS);
+    wire_accept(&peer, bed.fd);
+    wire_say(&peer, "220 mail.example.com ESMTP\r\n");
+    AWAIT(a.calls > 0);
+    assert_int_equal(a.result, CONNECT_TLS);
+    wire_close(&peer);
+}
+
+static void whoever_leaves_is_not_called(void **state UNUSED)
+{
+    struct attempt a;
+    begin(&a, TIMEOUT_MS);
+    connection_close(a.conn);
+    assert_int_equal(try_connecting(TIMEOUT_MS), CONNECT_OK); /* began later, and is through */
+    assert_int_equal(a.calls, 0);
+    connection_close(NULL);
+}
+
+/* ---- TLS ---- */
+
+static void bytes_go_both_ways_over_tls(void **state UNUSED)
+{
+    struct attempt a;
+    struct tls_peer peer;
+    char byte;
+    use_tls();
+    begin(&a, TIMEOUT_MS);
+    tls_peer_accept(&peer, bed.fd, &identity);
+    AWAIT(a.calls > 0);
+    assert_int_equal(a.result, CONNECT_OK);
+    assert_true(connection_is_tls(a.conn));
+    assert_int_equal(connection_recv(a.conn, &byte, 1), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(connection_send(a.conn, "to", 2), 2);
+    tls_peer_expect(&peer, "to");
+    tls_peer_say(&peer, "fro");
+    expect_bytes(a.conn, "fro");
+    tls_peer_finish(&peer);
+    assert_int_equal(next_recv(a.conn, &byte, 1), 0);
+    connection_close(a.conn);
+    tls_peer_close(&peer);
+}
+
+static void a_cut_is_not_the_end(void **state UNUSED)
+{
+    struct attempt a;
+    struct tls_peer peer;
+    char byte;
+    use_tls();
+    begin(&a, TIMEOUT_MS);
+    tls_peer_accept(&peer, bed.fd, &identity);
+    AWAIT(a.calls > 0);
+    tls_peer_say(&peer, "half");
+    tls_peer_close(&peer);
+    expect_bytes(a.conn, "half");
+    assert_int_equal(next_recv(a.conn, &byte, 1), -1);
+    assert_int_equal(errno, ECONNRESET);
+    connection_close(a.conn);
+}
+
+/* The handshake as far as it gets: the client is to break it off. */
+static enum connect_result shake_hands(void)
+{
+    struct attempt a;
+    struct tls_peer peer;
+    begin(&a, TIMEOUT_MS);
+    tls_peer_begin(&peer, bed.fd, &identity);
+    AWAIT((SSL_accept(peer.ssl), a.calls > 0));
+    if (a.result == CONNECT_OK)
+        connection_close(a.conn);
+    tls_peer_close(&peer);
+    return a.result;
+}
+
+static void a_certificate_must_be_trusted(void **state UNUSED)
+{
+    use_tls();
+    assert_int_equal(shake_hands(), CONNECT_OK);
+    bed.origin.ca_file = NULL; /* the system's: it does not know ours */
+    assert_int_equal(shake_hands(), CONNECT_TLS);
+}
+
+static void a_certificate_must_be_for_that_host(void **state UNUSED)
+{
+    use_tls();
+    (void)snprintf(bed.url, sizeof(bed.url), "https://127.0.0.2:%u", bed.port);
+    (void)close(bed.fd);
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1),
+                                  .sin_port = htons((uint16_t)bed.port)};
+    bed.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(bed.fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(bed.fd, 5), 0);
+    assert_int_equal(shake_hands(), CONNECT_TLS);
+}
+
+static void a_missing_ca_file_is_a_tls_failure(void **state UNUSED)
+{
+    use_tls();
+    bed.origin.ca_file = "/nowhere/ca.pem";
+    assert_int_equal(try_connecting(TIMEOUT_MS), CONNECT_TLS);
+}
+
+/* Even where the system's configuration would let it through: begin_all has seen to that. */
+static void old_tls_is_refused(void **state UNUSED)
+{
+    use_tls();
+    SSL_CTX_set_security_level(identity.context, 0);
+    assert_int_equal(SSL_CTX_set_max_proto_version(identity.context, TLS1_1_VERSION), 1);
+    assert_int_equal(shake_hands(), CONNECT_TLS);
+    assert_int_equal(SSL_CTX_set_max_proto_version(identity.context, TLS1_2_VERSION), 1);
+    assert_int_equal(shake_hands(), CONNECT_OK);
+    assert_int_equal(SSL_CTX_set_max_proto_version(identity.context, 0), 1);
+}
+
+/* A session is taken up again: the second handshake costs no signature. */
+static void sessions_are_shared(void **state UNUSED)
+{
+    struct attempt a;
+    struct tls_peer peer;
+    char byte;
+    use_tls();
+    for (int i = 0; i < 2; i++) {
+        begin(&a, TIMEOUT_MS);
+        tls_peer_accept(&peer, bed.fd, &identity);
+        AWAIT(a.calls > 0);
+        assert_int_equal(SSL_session_reused(peer.ssl), i);
+        tls_peer_finish(&peer);
+        assert_int_equal(next_recv(a.conn, &byte, 1), 0); /* the ticket comes before */
+        connection_close(a.conn);
+        tls_peer_close(&peer);
+    }
+}
+
+static void some_ca_file_is_always_named(void **state UNUSED)
+{
+    assert_string_equal(connector_ca_file("/etc/own.pem"), "/etc/own.pem");
+    assert_non_null(connector_ca_file(NULL));
+    connector_free(NULL);
+    multi_driver_free(NULL);
+}
+
+/* OpenSSL reads it once, before its first use. */
+static void allow_old_tls(char *path)
+{
+    static const char lenient[] = "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n"
+                                  "[c]\nMinProtocol = TLSv1\n"
+                                  "CipherString = DEFAULT:@SECLEVEL=0\n";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, lenient, sizeof(lenient) - 1), sizeof(lenient) - 1);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(setenv("OPENSSL_CONF", path, 1), 0);
+}
+
+static int begin_all(void **state UNUSED)
+{
+    char path[] = "/tmp/test-openssl-XXXXXX";
+    allow_old_tls(path);
+    tls_identity_init(&identity);
+    assert_int_equal(unlink(path), 0);
+    return 0;
+}
+
+static int end_all(void **state UNUSED)
+{
+    tls_identity_done(&identity);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(bytes_go_both_ways),
+        TEST(nothing_is_said_unasked),
+        TEST(a_reset_is_an_error),
+        TEST(a_full_socket_says_so),
+        TEST(each_is_a_connection_of_its_own),
+        TEST(the_environments_proxy_is_ignored),
+        TEST(a_configured_proxy_is_asked_for_a_tunnel),
+        TEST(nobody_there_is_unreachable),
+        TEST(a_silent_tls_peer_is_a_timeout),
+        TEST(another_protocol_is_a_tls_failure),
+        TEST(whoever_leaves_is_not_called),
+        TEST(bytes_go_both_ways_over_tls),
+        TEST(a_cut_is_not_the_end),
+        TEST(a_certificate_must_be_trusted),
+        TEST(a_certificate_must_be_for_that_host),
+        TEST(a_missing_ca_file_is_a_tls_failure),
+        TEST(old_tls_is_refused),
+        TEST(sessions_are_shared),
+        TEST(some_ca_file_is_always_named),
+    };
+    return cmocka_run_group_tests(tests, begin_all, end_all);
+}
