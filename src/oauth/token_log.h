@@ -1,0 +1,26 @@
+/*
+ * token_log.h - the two lines that a token source writes to the event log (DESIGN 8).
+ *
+ * One line per token and one per failure, with what an operator can do. Never a token or secret:
+ * reasons come from token_reply.h, which has them redacted.
+ */
+#ifndef OAUTH_TOKEN_LOG_H
+#define OAUTH_TOKEN_LOG_H
+
+#include <stdint.h>
+
+#include "oauth/token_slot.h"
+
+/* `how` the token was got: the grant, or "refresh token". Times are monotonic. */
+void token_log_success(const char *provider, const char *how, const struct token *token,
+                       int64_t started_ms, int64_t now_ms);
+
+/* `token` is the one that is still there, or NULL; a retry_ms of INT64_MAX is a stop. */
+void token_log_failure(const char *provider, const char *reason, int64_t retry_ms,
+                       const struct token *token, int64_t now_ms);
+
+/* "850 ms", "59 s", "48 min", "12 h". */
+enum { SPAN_SIZE = 32 };
+const char *span_text(char text[SPAN_SIZE], int64_t ms);
+
+#endif
