@@ -1,0 +1,51 @@
+#include "oauth/token_log.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+const char *span_text(char text[SPAN_SIZE], int64_t ms)
+{
+    static const struct {
+        int64_t below, unit;
+        const char *name;
+    } scale[] = {{10 * MS_PER_S, 1, "ms"},
+                 {120 * MS_PER_S, MS_PER_S, "s"},
+                 {120 * 60 * MS_PER_S, 60 * MS_PER_S, "min"},
+                 {INT64_MAX, 3600 * MS_PER_S, "h"}};
+    size_t i = 0;
+    while (i < ARRAY_SIZE(scale) - 1 && ms >= scale[i].below)
+        i++;
+    (void)snprintf(text, SPAN_SIZE, "%lld %s", (long long)(ms / scale[i].unit), scale[i].name);
+    return text;
+}
+
+void token_log_success(const char *provider, const char *how, const struct token *token,
+                       int64_t started_ms, int64_t now_ms)
+{
+    char took[SPAN_SIZE], lives[SPAN_SIZE], next[SPAN_SIZE];
+    log_info("provider %s: new token by %s in %s; it lives %s, the next is due in %s", provider,
+             how, span_text(took, now_ms - started_ms),
+             span_text(lives, token->expires_ms - now_ms),
+             span_text(next, token->early_ms - now_ms));
+}
+
+void token_log_failure(const char *provider, const char *reason, int64_t retry_ms,
+                       const struct token *token, int64_t now_ms)
+{
+    char text[SPAN_SIZE], next[160], left[64] = "";
+    bool stopped = retry_ms == INT64_MAX;
+    if (stopped)
+        (void)snprintf(next, sizeof(next),
+                       "no more attempts until a reload or POST /providers/%.80s/refresh",
+                       provider);
+    else
+        (void)snprintf(next, sizeof(next), "next attempt in %s",
+                       span_text(text, retry_ms - now_ms));
+    if (token)
+        (void)snprintf(left, sizeof(left), "; the current one lives %s more",
+                       span_text(text, token->expires_ms - now_ms));
+    log_write(stopped ? LOG_ERROR : LOG_WARNING, "provider %s: no new token: %s; %s%s", provider,
+              reason, next, left);
+}
