@@ -1,0 +1,254 @@
+#include "admin/status.h"
+
+#include <stdio.h>
+
+#include "admin/health.h"
+#include "admin/json_out.h"
+#include "admin/totals.h"
+#include "base/clock.h"
+
+/* The moment of both clocks, so that all of a document agrees. */
+struct now {
+    int64_t ms, wall_ms;
+};
+
+static struct now read_clocks(void)
+{
+    return (struct now){clock_monotonic_ms(), clock_wall_ms()};
+}
+
+static int64_t wall_of(struct now now, int64_t ms)
+{
+    return now.wall_ms + (ms - now.ms);
+}
+
+/* ---- providers ---- */
+
+static void add_token(struct json_out *j, const struct token *t, struct now now)
+{
+    if (!t) {
+        json_add_null(j, "token");
+        return;
+    }
+    json_open(j, "token", '{');
+    json_add_time(j, "obtained", wall_of(now, t->obtained_ms));
+    json_add_time(j, "expires", wall_of(now, t->expires_ms));
+    json_add_ms(j, "age", now.ms - t->obtained_ms);
+    json_add_ms(j, "lifetime", t->expires_ms - t->obtained_ms);
+    json_add_ms(j, "expires_in", t->expires_ms - now.ms);
+    json_add_ms(j, "refresh_in", t->early_ms > now.ms ? t->early_ms - now.ms : 0);
+    json_close(j, '}');
+}
+
+static void add_failure(struct json_out *j, const struct token_info *info, struct now now)
+{
+    if (!info->failed) {
+        json_add_null(j, "failure");
+        return;
+    }
+    int64_t retry_ms = info->failure.retry_ms;
+    json_open(j, "failure", '{');
+    json_add_text(j, "kind", info->failure.kind == TOKEN_REFUSED ? "refused" : "unavailable");
+    json_add_text(j, "reason", info->reason);
+    if (retry_ms == INT64_MAX)
+        json_add_null(j, "retry_in");
+    else
+        json_add_ms(j, "retry_in", retry_ms > now.ms ? retry_ms - now.ms : 0);
+    json_close(j, '}');
+}
+
+static void add_event(struct json_out *j, const struct token_event *e, struct now now)
+{
+    bool success = e->result == TOKEN_SUCCESS_REPLY;
+    json_open(j, NULL, '{');
+    json_add_time(j, "at", wall_of(now, e->at_ms));
+    json_add_text(j, "by", e->refresh ? "refresh_token" : "grant");
+    json_add_text(j, "result", token_result_name(e->result));
+    json_add_us(j, "duration", e->total_us > 0 ? (uint64_t)e->total_us : 0);
+    if (success)
+        json_add_ms(j, "lifetime", e->lifetime_ms);
+    else
+        json_add_text(j, "reason", e->reason);
+    json_close(j, '}');
+}
+
+static void add_record(struct json_out *j, const struct token_record *r, struct now now)
+{
+    json_open(j, "requests", '{');
+    for (unsigned i = 0; i < TOKEN_RESULT_COUNT; i++)
+        json_add_u64(j, token_result_name((enum token_result)i), r->results[i]);
+    json_close(j, '}');
+    json_open(j, "history", '[');
+    const struct token_event *e;
+    for (size_t i = 0; (e = token_record_last(r, i)); i++)
+        add_event(j, e, now);
+    json_close(j, ']');
+}
+
+static void add_provider(struct json_out *j, const struct admin_state *s, size_t i, struct now now)
+{
+    const struct provider_config *p = &s->snapshot->config->providers[i];
+    struct token_info info;
+    token_registry_describe(s->tokens, i, &info);
+    json_open(j, NULL, '{');
+    json_add_text(j, "name", p->name);
+    json_add_text(j, "preset", p->preset);
+    json_add_text(j, "state", token_state_name(info.state));
+    json_add_bool(j, "ready", health_of_provider(&info, now.ms) != PROVIDER_FAILS);
+    add_token(j, info.token, now);
+    json_add_text(j, "scope", *info.scope ? info.scope : NULL);
+    json_add_bool(j, "has_refresh_token", info.has_refresh);
+    add_failure(j, &info, now);
+    json_add_u64(j, "waiters", totals_waiters(s->stats, p->name));
+    json_add_u64(j, "rejections", info.rejections);
+    add_record(j, info.record, now);
+    json_close(j, '}');
+}
+
+void status_write_provider(const struct admin_state *s, size_t provider, struct buffer *out)
+{
+    struct json_out j = {.buffer = out};
+    add_provider(&j, s, provider, read_clocks());
+    (void)buffer_add_char(out, '\n');
+}
+
+/* ---- routes ---- */
+
+static void add_latency(struct json_out *j, const char *name, const struct histogram_totals *h)
+{
+    static const struct {
+        const char *name;
+        double share;
+    } quantiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}};
+    uint64_t count = 0;
+    for (size_t i = 0; i <= STATS_BUCKETS; i++)
+        count += h->buckets[i];
+    if (count == 0) {
+        json_add_null(j, name);
+        return;
+    }
+    json_open(j, name, '{');
+    json_add_us(j, "mean", h->sum_us / count);
+    for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++)
+        json_add_us(j, quantiles[i].name, (uint64_t)totals_quantile_us(h, quantiles[i].share));
+    json_close(j, '}');
+}
+
+/* The client got nothing, or a 5xx. */
+static uint64_t errors_of(const struct route_totals *t)
+{
+    uint64_t errors = t->by_status[0];
+    for (unsigned code = 500; code < STATS_STATUS_MAX; code++)
+        errors += t->by_status[code];
+    return errors;
+}
+
+static void add_statuses(struct json_out *j, const struct route_totals *t)
+{
+    json_open(j, "by_status", '{');
+    for (unsigned code = 0; code < STATS_STATUS_MAX; code++) {
+        char text[8];
+        (void)snprintf(text, sizeof(text), "%u", code);
+        if (t->by_status[code] > 0)
+            json_add_u64(j, text, t->by_status[code]);
+    }
+    json_close(j, '}');
+}
+
+static void add_totals(struct json_out *j, const struct route_totals *t)
+{
+    json_add_u64(j, "requests", t->requests);
+    json_add_u64(j, "errors", errors_of(t));
+    add_statuses(j, t);
+    json_add_u64(j, "replays", t->replays);
+    json_add_u64(j, "bytes_in", t->bytes_in);
+    json_add_u64(j, "bytes_out", t->bytes_out);
+    add_latency(j, "latency", &t->duration);
+    add_latency(j, "upstream_latency", &t->upstream);
+    json_open(j, "connections", '{');
+    json_add_u64(j, "idle", t->idle);
+    json_add_u64(j, "active", t->active);
+    json_add_u64(j, "connecting", t->connecting);
+    json_close(j, '}');
+}
+
+static void add_route(struct json_out *j, const struct admin_state *s, size_t i)
+{
+    const struct config *config = s->snapshot->config;
+    const struct route_config *r = &config->routes[i];
+    struct route_totals totals;
+    totals_of_route(s->snapshot->route_stats[i], stats_workers(s->stats), &totals);
+    json_open(j, NULL, '{');
+    json_add_text(j, "name", r->name);
+    json_add_text(j, "host", r->host);
+    json_add_text(j, "path", *r->path ? r->path : "/");
+    json_add_text(j, "provider",
+                  r->provider == CONFIG_NO_PROVIDER ? NULL : config->providers[r->provider].name);
+    json_add_text(j, "upstream", r->upstream);
+    add_totals(j, &totals);
+    json_close(j, '}');
+}
+
+/* ---- the rest ---- */
+
+static void add_reload(struct json_out *j, const struct admin_state *s)
+{
+    if (s->reload_wall_ms == 0) {
+        json_add_null(j, "last_reload");
+        return;
+    }
+    json_open(j, "last_reload", '{');
+    json_add_time(j, "at", s->reload_wall_ms);
+    json_add_bool(j, "successful", !s->reload_failed);
+    json_close(j, '}');
+}
+
+static void add_workers(struct json_out *j, const struct admin_state *s)
+{
+    struct worker_totals totals;
+    totals_of_workers(s->stats, &totals);
+    json_add_u64(j, "workers", stats_workers(s->stats));
+    json_add_u64(j, "requests_in_flight", totals.in_flight);
+    json_add_u64(j, "client_connections", totals.client_connections);
+    json_add_u64(j, "access_log_lines_dropped", totals.log_lines_dropped);
+    json_open(j, "own_errors", '{');
+    for (unsigned i = PROBLEM_NONE + 1; i < PROBLEM_COUNT; i++)
+        if (totals.errors[i] > 0)
+            json_add_u64(j, problem_name((enum problem_code)i), totals.errors[i]);
+    json_close(j, '}');
+}
+
+static void add_process(struct json_out *j, const struct admin_state *s, struct now now)
+{
+    struct buffer lines;
+    buffer_init(&lines, SIZE_MAX);
+    json_add_text(j, "version", BEARERD_VERSION);
+    json_add_time(j, "now", now.wall_ms);
+    json_add_time(j, "started", s->started_wall_ms);
+    json_add_ms(j, "uptime", now.ms - s->started_ms);
+    json_add_text(j, "configuration", s->snapshot->config->path);
+    add_reload(j, s);
+    json_add_bool(j, "ready", health_is_ready(s, now.ms, false, &lines));
+    json_add_bool(j, "draining", s->draining);
+    buffer_done(&lines);
+}
+
+void status_write(const struct admin_state *s, struct buffer *out)
+{
+    const struct config *config = s->snapshot->config;
+    struct json_out j = {.buffer = out};
+    struct now now = read_clocks();
+    json_open(&j, NULL, '{');
+    add_process(&j, s, now);
+    add_workers(&j, s);
+    json_open(&j, "providers", '[');
+    for (size_t i = 0; i < config->provider_count; i++)
+        add_provider(&j, s, i, now);
+    json_close(&j, ']');
+    json_open(&j, "routes", '[');
+    for (size_t i = 0; i < config->route_count; i++)
+        add_route(&j, s, i);
+    json_close(&j, ']');
+    json_close(&j, '}');
+    (void)buffer_add_char(out, '\n');
+}
