@@ -1,0 +1,272 @@
+#include "app/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 4096, ADDRESS_TEXT_SIZE = 160 };
+
+/* A list of sockets in the making. */
+struct opening {
+    const struct listen_sockets *before;
+    struct listen_sockets result;
+    struct error *err;
+};
+
+static int describe_failure(const struct config_address *a, int error, struct error *err)
+{
+    if (error == EADDRINUSE)
+        return error_set(err,
+                         "cannot listen on %s: the address is in use; stop the program that has it "
+                         "or choose another in `listen` or `admin_listen`",
+                         a->text);
+    if (error == EACCES)
+        return error_set(
+            err,
+            "cannot listen on %s: permission denied; ports below 1024 need a privilege, "
+            "a socket file a folder that can be written",
+            a->text);
+    if (error == EADDRNOTAVAIL)
+        return error_set(err, "cannot listen on %s: this machine has no such address", a->text);
+    return error_set(err, "cannot listen on %s: %s", a->text, strerror(error));
+}
+
+/* ---- one socket ---- */
+
+static void free_socket(struct listen_socket *s)
+{
+    free(s->text);
+    free(s->unix_path);
+}
+
+/* A bound, listening socket, or -1 with errno. */
+static int open_socket(const struct sockaddr *address, socklen_t size)
+{
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    int one = 1;
+    if (address->sa_family != AF_UNIX)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (address->sa_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+    if (bind(fd, address, size) || listen(fd, BACKLOG)) {
+        int error = errno;
+        (void)close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+static bool has_address(int fd, const struct sockaddr *address, socklen_t size)
+{
+    struct sockaddr_storage own = {0};
+    socklen_t own_size = sizeof(own);
+    if (getsockname(fd, (struct sockaddr *)&own, &own_size) || own.ss_family != address->sa_family)
+        return false;
+    if (own.ss_family != AF_UNIX)
+        return own_size == size && memcmp(&own, address, size) == 0;
+    const struct sockaddr_un *a = (const struct sockaddr_un *)(const void *)address;
+    return strcmp(((const struct sockaddr_un *)(const void *)&own)->sun_path, a->sun_path) == 0;
+}
+
+/* The socket of `s` that is bound there, or NULL. */
+static const struct listen_socket *find_socket(const struct listen_sockets *s,
+                                               const struct sockaddr *address, socklen_t size)
+{
+    for (size_t i = 0; s && i < s->count; i++)
+        if (has_address(s->items[i].fd, address, size))
+            return &s->items[i];
+    return NULL;
+}
+
+static bool has_fd(const struct listen_sockets *s, int fd)
+{
+    for (size_t i = 0; s && i < s->count; i++)
+        if (s->items[i].fd == fd)
+            return true;
+    return false;
+}
+
+/* ---- lists ---- */
+
+/* -1 with errno; the descriptor stays the caller's then. */
+static int add_socket(struct listen_sockets *s, int fd, const char *text, const char *unix_path)
+{
+    struct listen_socket item = {.fd = fd, .text = text_dup(text_of(text))};
+    if (unix_path)
+        item.unix_path = text_dup(text_of(unix_path));
+    bool whole = item.text && (!unix_path || item.unix_path);
+    if (whole && s->count < LISTEN_SOCKETS_MAX) {
+        s->items[s->count++] = item;
+        return 0;
+    }
+    free_socket(&item);
+    errno = whole ? EMFILE : ENOMEM;
+    return -1;
+}
+
+static int take_address(struct opening *o, const struct config_address *a,
+                        const struct sockaddr *address, socklen_t size)
+{
+    const struct listen_socket *before = find_socket(o->before, address, size);
+    if (before) {
+        if (add_socket(&o->result, before->fd, a->text, a->unix_path))
+            return describe_failure(a, errno, o->err);
+        return 0;
+    }
+    int fd = open_socket(address, size);
+    if (fd < 0)
+        return describe_failure(a, errno, o->err);
+    if (add_socket(&o->result, fd, a->text, a->unix_path)) {
+        int error = errno;
+        (void)close(fd);
+        return describe_failure(a, error, o->err);
+    }
+    return 0;
+}
+
+static int take_tcp(struct opening *o, const struct config_address *a)
+{
+    char port[8];
+    (void)snprintf(port, sizeof(port), "%u", a->port);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
+    int failed = getaddrinfo(a->host, port, &hints, &found);
+    if (failed)
+        return error_set(o->err, "cannot listen on %s: %s", a->text, gai_strerror(failed));
+    int result = 0;
+    for (const struct addrinfo *i = found; i && result == 0; i = i->ai_next)
+        result = take_address(o, a, i->ai_addr, i->ai_addrlen);
+    freeaddrinfo(found);
+    return result;
+}
+
+/* True when a socket file is there and nobody answers behind it. */
+static bool is_stale(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    bool stale = connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 &&
+                 errno == ECONNREFUSED;
+    (void)close(fd);
+    return stale;
+}
+
+static int take_unix(struct opening *o, const struct config_address *a)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(a->unix_path) >= sizeof(address.sun_path))
+        return error_set(o->err, "cannot listen on %s: the path is longer than %zu bytes", a->text,
+                         sizeof(address.sun_path) - 1);
+    memcpy(address.sun_path, a->unix_path, strlen(a->unix_path));
+    const struct sockaddr *general = (const struct sockaddr *)&address;
+    if (!find_socket(o->before, general, sizeof(address)) && is_stale(&address))
+        (void)unlink(a->unix_path);
+    return take_address(o, a, general, sizeof(address));
+}
+
+static int take_over_all(struct opening *o)
+{
+    o->result.inherited = true;
+    for (size_t i = 0; i < o->before->count; i++)
+        if (add_socket(&o->result, o->before->items[i].fd, o->before->items[i].text, NULL))
+            return error_set(o->err, "out of memory");
+    return 0;
+}
+
+static int take_all(struct opening *o, const struct config_addresses *addresses)
+{
+    if (o->before && o->before->inherited)
+        return take_over_all(o);
+    for (size_t i = 0; i < addresses->count; i++) {
+        const struct config_address *a = &addresses->items[i];
+        if (a->unix_path ? take_unix(o, a) : take_tcp(o, a))
+            return -1;
+    }
+    return 0;
+}
+
+int listen_open(const struct config_addresses *addresses, const struct listen_sockets *before,
+                struct listen_sockets *ret_sockets, struct error *err)
+{
+    struct opening o = {.before = before, .err = err};
+    if (take_all(&o, addresses)) {
+        listen_forget(&o.result, before);
+        listen_close(&o.result);
+        return -1;
+    }
+    *ret_sockets = o.result;
+    return 0;
+}
+
+/* ---- inherited ones ---- */
+
+static void describe_socket(int fd, char text[ADDRESS_TEXT_SIZE])
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+    } a = {0};
+    char host[INET6_ADDRSTRLEN] = "?";
+    socklen_t size = sizeof(a) - 1; /* a path stays terminated */
+    (void)getsockname(fd, &a.any, &size);
+    if (a.any.sa_family == AF_INET) {
+        (void)inet_ntop(AF_INET, &a.in.sin_addr, host, sizeof(host));
+        (void)snprintf(text, ADDRESS_TEXT_SIZE, "%s:%u", host, (unsigned)ntohs(a.in.sin_port));
+    } else if (a.any.sa_family == AF_INET6) {
+        (void)inet_ntop(AF_INET6, &a.in6.sin6_addr, host, sizeof(host));
+        (void)snprintf(text, ADDRESS_TEXT_SIZE, "[%s]:%u", host, (unsigned)ntohs(a.in6.sin6_port));
+    } else {
+        (void)snprintf(text, ADDRESS_TEXT_SIZE, "unix:%s", a.un.sun_path);
+    }
+}
+
+int listen_inherit(struct listen_sockets *s, int fd, struct error *err)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    describe_socket(fd, text);
+    s->inherited = true;
+    return add_socket(s, fd, text, NULL) ? error_set(err, "cannot take the socket of %s", text) : 0;
+}
+
+/* ---- the end ---- */
+
+void listen_fds(const struct listen_sockets *s, int ret_fds[LISTEN_SOCKETS_MAX])
+{
+    for (size_t i = 0; i < s->count; i++)
+        ret_fds[i] = s->items[i].fd;
+}
+
+void listen_forget(struct listen_sockets *s, const struct listen_sockets *others)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        if (has_fd(others, s->items[i].fd))
+            free_socket(&s->items[i]);
+        else
+            s->items[left++] = s->items[i];
+    }
+    s->count = left;
+}
+
+void listen_close(struct listen_sockets *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        (void)close(s->items[i].fd);
+        if (s->items[i].unix_path)
+            (void)unlink(s->items[i].unix_path);
+        free_socket(&s->items[i]);
+    }
+    s->count = 0;
+}

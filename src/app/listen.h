@@ -1,0 +1,45 @@
+/*
+ * listen.h - listening sockets from the addresses of the configuration, or from systemd.
+ */
+#ifndef APP_LISTEN_H
+#define APP_LISTEN_H
+
+#include "config/config.h"
+
+enum { LISTEN_SOCKETS_MAX = 32 };
+
+struct listen_socket {
+    int fd;
+    char *text;      /* the address as people know it */
+    char *unix_path; /* a socket file of ours, removed when the socket is closed; NULL: none */
+};
+
+struct listen_sockets {
+    struct listen_socket items[LISTEN_SOCKETS_MAX];
+    size_t count;
+    bool inherited; /* from systemd: the configuration's addresses do not count */
+};
+
+/*
+ * A socket for each of these addresses: non-blocking, close-on-exec. A name that has several
+ * addresses gets one for each. Sockets of `before` (NULL: none) that have such an address are taken
+ * over as they are, also all of them when they are inherited; the others are opened. The file of a
+ * unix socket that nobody serves any more is replaced. -1 with a sentence that names the address,
+ * the reason and the remedy; then nothing has changed.
+ */
+WARN_UNUSED int listen_open(const struct config_addresses *addresses,
+                            const struct listen_sockets *before, struct listen_sockets *ret_sockets,
+                            struct error *err);
+
+/* Adds a socket that was passed to the process, and makes the others count no more. */
+WARN_UNUSED int listen_inherit(struct listen_sockets *s, int fd, struct error *err);
+
+/* The descriptors in order. */
+void listen_fds(const struct listen_sockets *s, int ret_fds[LISTEN_SOCKETS_MAX]);
+
+/* Forgets, without closing them, those that `others` (NULL: nobody) has, too. */
+void listen_forget(struct listen_sockets *s, const struct listen_sockets *others);
+
+void listen_close(struct listen_sockets *s);
+
+#endif
