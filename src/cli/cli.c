@@ -1,0 +1,183 @@
+#include "cli/cli.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/app.h"
+#include "cli/cli_config.h"
+#include "cli/cli_demo.h"
+#include "cli/cli_explain.h"
+#include "cli/cli_health.h"
+#include "cli/cli_sandbox.h"
+#include "cli/cli_token.h"
+
+int cli_usage(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    (void)fputs("bearerd: ", stderr);
+    (void)vfprintf(stderr, fmt, args);
+    (void)fputs("; `bearerd help` lists the commands\n", stderr);
+    va_end(args);
+    return EXIT_USAGE;
+}
+
+const char *cli_config_path(const char *given)
+{
+    static const char local[] = "./bearerd.ini", global[] = "/etc/bearerd/bearerd.ini";
+    const char *from_environment = getenv("BEARERD_CONFIG");
+    if (given)
+        return given;
+    if (from_environment && from_environment[0])
+        return from_environment;
+    return access(local, F_OK) == 0 ? local + 2 : global;
+}
+
+void cli_print_messages(struct config_messages *m)
+{
+    for (size_t i = 0; i < m->count; i++)
+        (void)fprintf(stderr, "%s\n", m->lines[i]);
+    config_messages_done(m);
+}
+
+struct config *cli_load_config(const char *path)
+{
+    struct config_messages messages;
+    struct config *c = config_load(path, &messages);
+    cli_print_messages(&messages);
+    return c;
+}
+
+/* What follows the command word: -c FILE and at most `most` further words. */
+struct arguments {
+    const char *config;
+    bool show;
+    char **words;
+    int count;
+};
+
+static int parse(int argc, char **argv, int least, int most, struct arguments *ret)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"show", no_argument, NULL, 's'}, {0}};
+    bool may_show = strcmp(argv[0], "token") == 0;
+    struct arguments a = {0};
+    opterr = 0;
+    optind = 1;
+    for (int c; (c = getopt_long(argc, argv, ":c:", options, NULL)) != -1;) {
+        if (c == ':')
+            return cli_usage("%s: -c wants a file", argv[0]);
+        if (c != 'c' && !(c == 's' && may_show))
+            return cli_usage("%s: unknown option %s", argv[0], argv[optind - 1]);
+        if (c == 'c')
+            a.config = optarg;
+        else
+            a.show = true;
+    }
+    a.words = argv + optind;
+    a.count = argc - optind;
+    if (a.count < least)
+        return cli_usage("%s: something is missing after it", argv[0]);
+    if (a.count > most)
+        return cli_usage("%s: unexpected argument %s", argv[0], a.words[most]);
+    *ret = a;
+    return 0;
+}
+
+static int command_run(int argc, char **argv)
+{
+    struct arguments a;
+    int failed = parse(argc, argv, 0, 0, &a);
+    return failed ? failed : app_run_file(cli_config_path(a.config));
+}
+
+static int command_check(int argc, char **argv)
+{
+    struct arguments a;
+    int failed = parse(argc, argv, 0, 0, &a);
+    return failed ? failed : cli_check(cli_config_path(a.config));
+}
+
+static int command_dump(int argc, char **argv)
+{
+    struct arguments a;
+    int failed = parse(argc, argv, 0, 0, &a);
+    return failed ? failed : cli_dump(cli_config_path(a.config));
+}
+
+static int command_explain(int argc, char **argv)
+{
+    struct arguments a;
+    int failed = parse(argc, argv, 2, 2, &a);
+    return failed ? failed : cli_explain(cli_config_path(a.config), a.words[0], a.words[1]);
+}
+
+static int command_token(int argc, char **argv)
+{
+    struct arguments a;
+    int failed = parse(argc, argv, 1, 1, &a);
+    return failed ? failed : cli_token(cli_config_path(a.config), a.words[0], a.show);
+}
+
+static int command_health(int argc, char **argv)
+{
+    struct arguments a;
+    int failed = parse(argc, argv, 0, 0, &a);
+    if (failed)
+        return failed;
+    const char *path = cli_config_path(a.config);
+    bool there = a.config || access(path, F_OK) == 0;
+    return cli_health(there ? path : NULL);
+}
+
+static int command_presets(int argc, char **argv)
+{
+    struct arguments a;
+    int failed = parse(argc, argv, 0, 1, &a);
+    return failed ? failed : cli_presets(a.count ? a.words[0] : NULL);
+}
+
+static int command_help(int argc, char **argv)
+{
+    struct arguments a;
+    int failed = parse(argc, argv, 0, 1, &a);
+    return failed ? failed : cli_help(a.count ? a.words[0] : NULL);
+}
+
+static int command_version(int argc, char **argv)
+{
+    struct arguments a;
+    int failed = parse(argc, argv, 0, 0, &a);
+    if (!failed)
+        (void)printf("bearerd %s\n", BEARERD_VERSION);
+    return failed;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"run", command_run},         {"check", command_check},     {"dump", command_dump},
+    {"presets", command_presets}, {"help", command_help},       {"sandbox", cli_sandbox},
+    {"explain", command_explain}, {"token", command_token},     {"health", command_health},
+    {"demo", cli_demo},           {"version", command_version},
+};
+
+int cli_main(int argc, char **argv)
+{
+    if (argc < 2)
+        return cli_usage("a command is missing");
+    const char *word = argv[1];
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        word = "help";
+    if (strcmp(word, "--version") == 0)
+        word = "version";
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (strcmp(word, commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    return cli_usage("unknown command %s", word);
+}

@@ -1,0 +1,27 @@
+/*
+ * cli.h - the command line: one word per command, options behind it.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include "config/config.h"
+
+/* Runs the command that argv names; the exit status (DESIGN 5). */
+int cli_main(int argc, char **argv);
+
+/*
+ * The configuration file for a command: what -c says, else $BEARERD_CONFIG, ./bearerd.ini,
+ * /etc/bearerd/bearerd.ini, whichever is there first.
+ */
+const char *cli_config_path(const char *given);
+
+/* Prints what a load had to say, and frees it. */
+void cli_print_messages(struct config_messages *m);
+
+/* The file's snapshot; NULL after its mistakes were printed. Warnings are printed, too. */
+struct config *cli_load_config(const char *path);
+
+/* One line to standard error; returns 64. */
+int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

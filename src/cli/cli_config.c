@@ -1,0 +1,200 @@
+#include "cli/cli_config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "app/app.h"
+#include "base/buffer.h"
+#include "config/config.h"
+#include "config/dump.h"
+#include "config/options.h"
+#include "config/presets.h"
+#include "config/suggest.h"
+
+enum { TEXT_MAX = 16 * 1024 * 1024 };
+
+static void print_messages(struct config_messages *m)
+{
+    for (size_t i = 0; i < m->count; i++)
+        (void)fprintf(stderr, "%s\n", m->lines[i]);
+    if (m->errors && !m->count)
+        (void)fputs("bearerd: out of memory\n", stderr);
+    config_messages_done(m);
+}
+
+static int print(struct text t)
+{
+    bool printed = fwrite(t.at, 1, t.size, stdout) == t.size && fflush(stdout) == 0;
+    return printed ? EXIT_FINE : EXIT_RUNTIME;
+}
+
+/* ---- check, dump ---- */
+
+int cli_check(const char *path)
+{
+    struct config_messages messages;
+    struct config *c = config_load(path, &messages);
+    print_messages(&messages);
+    if (!c)
+        return EXIT_CONFIG;
+    config_unref(c);
+    bool printed = printf("%s: configuration is valid\n", path) >= 0 && fflush(stdout) == 0;
+    return printed ? EXIT_FINE : EXIT_RUNTIME;
+}
+
+int cli_dump(const char *path)
+{
+    struct config_messages messages;
+    struct buffer text;
+    buffer_init(&text, TEXT_MAX);
+    int status = config_dump(path, &text, &messages) == 0 ? print(buffer_text(&text)) : EXIT_CONFIG;
+    print_messages(&messages);
+    buffer_done(&text);
+    return status;
+}
+
+/* ---- presets ---- */
+
+/* The first sentence of the file's first comment. */
+static struct text preset_summary(const struct embedded_preset *p)
+{
+    struct text rest;
+    struct text line = text_cut((struct text){p->text, p->size}, '\n', &rest);
+    while (line.size > 0 && (line.at[0] == '#' || line.at[0] == ' ')) {
+        line.at++;
+        line.size--;
+    }
+    return line;
+}
+
+static int list_presets(void)
+{
+    for (const struct embedded_preset *p = embedded_presets; p->name; p++)
+        if (printf("%-18s %.*s\n", p->name, TEXT_ARG(preset_summary(p))) < 0)
+            return EXIT_RUNTIME;
+    return print(TEXT(""));
+}
+
+int cli_presets(const char *name)
+{
+    if (!name)
+        return list_presets();
+    const struct embedded_preset *p = preset_find(text_of(name));
+    if (p)
+        return print((struct text){p->text, p->size});
+    struct suggestion nearest;
+    suggestion_init(&nearest, text_of(name));
+    for (p = embedded_presets; p->name; p++)
+        suggestion_offer(&nearest, p->name);
+    (void)fprintf(stderr, "bearerd presets: there is no preset %s%s%s%s\n", name,
+                  nearest.best ? "; did you mean " : "; `bearerd presets` lists them",
+                  nearest.best ? nearest.best : "", nearest.best ? "?" : "");
+    return EXIT_USAGE;
+}
+
+/* ---- help ---- */
+
+static const char commands[] =
+    "bearerd - an HTTP forward proxy that puts OAuth bearer tokens on requests\n"
+    "\n"
+    "  bearerd run     [-c FILE]  serve, in the foreground\n"
+    "  bearerd check   [-c FILE]  all mistakes in the configuration, or that there are none\n"
+    "  bearerd dump    [-c FILE]  the effective configuration, secrets masked\n"
+    "  bearerd explain [-c FILE] METHOD URL\n"
+    "                             where a request would go, and how; nothing is sent\n"
+    "  bearerd token   [-c FILE] PROVIDER [--show]\n"
+    "                             fetch one token now; --show prints it, too\n"
+    "  bearerd health  [-c FILE]  whether the running proxy is ready (exit status 0)\n"
+    "  bearerd presets [NAME]     the shipped providers, or one in full\n"
+    "  bearerd help    [KEY]      this, or what a configuration key means\n"
+    "  bearerd sandbox            the providers in miniature; --help lists its options\n"
+    "  bearerd demo               proxy and sandbox in one; --help lists its options\n"
+    "  bearerd version\n"
+    "\n"
+    "Without -c the file is $BEARERD_CONFIG, ./bearerd.ini or /etc/bearerd/bearerd.ini.\n"
+    "Exit status: 0 fine, 1 failure at run time, 64 usage, 78 configuration.\n"
+    "\n"
+    "Configuration keys (bearerd help KEY tells what one means):\n";
+
+static const char *section_title(enum section_kind kind)
+{
+    static const char *const titles[] = {
+        [SECTION_SERVER] = "[server]",
+        [SECTION_PROVIDER] = "[provider NAME]",
+        [SECTION_ROUTE] = "[route NAME]",
+    };
+    return titles[kind];
+}
+
+/* The keys of a section, in lines of less than 80 columns. */
+static void add_keys(enum section_kind kind, struct buffer *out)
+{
+    enum { WIDTH = 78 };
+    size_t column = WIDTH;
+    (void)buffer_addf(out, "\n%s", section_title(kind));
+    for (size_t i = 0; i < option_count; i++) {
+        if (options[i].section != kind)
+            continue;
+        size_t before = buffer_size(out);
+        size_t size = strlen(options[i].key) + (option_is_named(&options[i]) ? 6 : 1);
+        bool fits = column + size < WIDTH;
+        (void)buffer_add_string(out, fits ? " " : "\n  ");
+        (void)option_add_key(&options[i], out);
+        column = fits ? column + buffer_size(out) - before : 2 + size;
+    }
+    (void)buffer_add_char(out, '\n');
+}
+
+static void add_option_help(const struct option *o, struct buffer *out)
+{
+    (void)buffer_add_string(out, buffer_size(out) ? "\n" : "");
+    (void)buffer_addf(out, "%s ", section_title(o->section));
+    (void)option_add_key(o, out);
+    (void)buffer_addf(out, "\n  %s\n  value:    ", o->help);
+    (void)option_add_form(o, out);
+    (void)buffer_addf(out, "\n  default:  %s\n",
+                      o->fallback                     ? o->fallback
+                      : (o->flags & OPTION_REQUIRED)  ? "none, the key is required"
+                      : (o->flags & OPTION_INHERITED) ? "the provider's"
+                                                      : "none");
+    if (o->flags & OPTION_RESTART)
+        (void)buffer_add_string(out, "  A change takes effect after a restart, not on a reload.\n");
+}
+
+static int unknown_key(const char *key)
+{
+    struct suggestion nearest;
+    suggestion_init(&nearest, text_of(key));
+    for (size_t i = 0; i < option_count; i++)
+        suggestion_offer(&nearest, options[i].key);
+    (void)fprintf(stderr, "bearerd help: there is no key %s%s%s%s\n", key,
+                  nearest.best ? "; did you mean " : "; `bearerd help` lists them",
+                  nearest.best ? nearest.best : "", nearest.best ? "?" : "");
+    return EXIT_USAGE;
+}
+
+static void add_key_help(const char *key, struct buffer *out)
+{
+    for (unsigned kind = SECTION_SERVER; kind <= SECTION_ROUTE; kind++) {
+        struct text name;
+        const struct option *o = option_find((enum section_kind)kind, text_of(key), &name);
+        if (o)
+            add_option_help(o, out);
+    }
+}
+
+int cli_help(const char *key)
+{
+    struct buffer text;
+    buffer_init(&text, TEXT_MAX);
+    if (key) {
+        add_key_help(key, &text);
+    } else {
+        (void)buffer_add_string(&text, commands);
+        for (unsigned kind = SECTION_SERVER; kind <= SECTION_ROUTE; kind++)
+            add_keys((enum section_kind)kind, &text);
+    }
+    int status = buffer_size(&text) ? print(buffer_text(&text)) : unknown_key(key);
+    buffer_done(&text);
+    return status;
+}

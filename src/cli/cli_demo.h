@@ -1,0 +1,10 @@
+/*
+ * cli_demo.h - `bearerd demo`: the proxy and the sandbox in one process, without account or file.
+ */
+#ifndef CLI_CLI_DEMO_H
+#define CLI_CLI_DEMO_H
+
+/* argv[0] is the command word. Returns the exit status (DESIGN 5). */
+int cli_demo(int argc, char **argv);
+
+#endif
