@@ -100,6 +100,11 @@ struct http_request {
     bool until_close;     /* the end of the connection is the end of the body */
 };
 
+/* ---- server_daemon.c ---- */
+
+/* A daemon whose callbacks serve `s`; NULL with errno. */
+struct MHD_Daemon *server_start_daemon(struct http_server *s);
+
 /* ---- server_listen.c ---- */
 
 /* One client more (1) or less (-1): pauses and resumes the listeners. */
@@ -143,6 +148,33 @@ static inline void http_server_need_runs(struct http_server *s, unsigned runs)
         s->runs = runs;
 }
 
+/* ---- server.c: when libmicrohttpd looks at a request ---- */
+
+/* libmicrohttpd does not look at it until it is woken. */
+void http_request_suspend(struct http_request *r);
+
+/*
+ * Waits for the handler. libmicrohttpd asks again at each run; that is cheaper than suspending
+ * while the answer comes fast, so only a request that has waited longer is suspended.
+ */
+void http_request_park(struct http_request *r);
+
+/* Ends both kinds of waiting; nothing inside of a callback, which libmicrohttpd returns from. */
+void http_request_wake(struct http_request *r);
+
+/* It waits without being suspended, or does so no more. */
+void http_request_set_spinning(struct http_request *r, bool spinning);
+
+/* ---- server_respond.c ---- */
+
+/* libmicrohttpd ends the connection when it next looks at it. */
+void http_request_give_up(struct http_request *r);
+
+/* As http_respond_abort, though it was aborted before. */
+void http_request_reset(struct http_request *r);
+
+/* ---- request.c ---- */
+
 /* A cleared request, new or used before; NULL when memory is out. */
 struct http_request *http_request_new(struct http_server *s, struct client *c);
 
@@ -172,15 +204,6 @@ bool http_request_body_is_due(const struct http_request *r);
 
 /* True when libmicrohttpd cannot give this answer: see early.h. */
 bool http_request_is_early(const struct http_request *r, const struct http_response *response);
-
-/* libmicrohttpd does not look at it until http_request_continue_body. */
-void http_request_suspend(struct http_request *r);
-
-/* libmicrohttpd ends the connection when it next looks at it. */
-void http_request_give_up(struct http_request *r);
-
-/* As http_respond_abort, though it was aborted before. */
-void http_request_reset(struct http_request *r);
 
 /* Calls on_done, once. */
 void http_request_done(struct http_request *r, enum http_end end);
