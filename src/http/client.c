@@ -153,6 +153,16 @@ static void on_deadline(struct timer *t)
     http_server_need_runs(c->server, 1);
 }
 
+/* Where the kernel does not tell, nobody is known. */
+static void remember_credentials(struct client *c)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    c->is_unix = getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+    c->uid = c->is_unix ? peer.uid : (uid_t)-1;
+    c->gid = c->is_unix ? peer.gid : (gid_t)-1;
+}
+
 static void remember_peer(struct client *c, const struct sockaddr *peer)
 {
     char host[INET6_ADDRSTRLEN] = "?";
@@ -166,6 +176,7 @@ static void remember_peer(struct client *c, const struct sockaddr *peer)
         (void)snprintf(c->peer, sizeof(c->peer), "[%s]:%u", host, (unsigned)ntohs(in6->sin6_port));
     } else {
         (void)snprintf(c->peer, sizeof(c->peer), "unix");
+        remember_credentials(c);
     }
 }
 

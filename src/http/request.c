@@ -211,3 +211,17 @@ const char *http_request_peer(const struct http_request *r)
 {
     return r->client->peer;
 }
+
+int http_request_peer_credentials(const struct http_request *r, uid_t *ret_uid, gid_t *ret_gid)
+{
+    if (!r->client->is_unix)
+        return -1;
+    *ret_uid = r->client->uid;
+    *ret_gid = r->client->gid;
+    return 0;
+}
+
+const struct http_peer_certificate *http_request_peer_certificate(const struct http_request *r)
+{
+    return r->client->certificate;
+}

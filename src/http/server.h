@@ -132,6 +132,22 @@ uint64_t http_request_response_bytes(const struct http_request *r);
 /* The client's address as text ("127.0.0.1:5678", "unix"), for the log; good until on_done. */
 const char *http_request_peer(const struct http_request *r);
 
+/*
+ * Who connected to a unix socket, as the kernel knew it when the connection began. -1 for a
+ * connection of another kind.
+ */
+WARN_UNUSED int http_request_peer_credentials(const struct http_request *r, uid_t *ret_uid,
+                                              gid_t *ret_gid);
+
+/* A client certificate that was verified in the handshake. */
+struct http_peer_certificate {
+    char *subject;                 /* its name as RFC 4514 writes it: "CN=shop,O=Example" */
+    unsigned char fingerprint[32]; /* SHA-256 of the certificate */
+};
+
+/* The connection's, good until on_done; NULL without TLS, or when the client sent none. */
+const struct http_peer_certificate *http_request_peer_certificate(const struct http_request *r);
+
 /* Offers the rest of a body piece again. */
 void http_request_continue_body(struct http_request *r);
 

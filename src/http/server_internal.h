@@ -46,7 +46,11 @@ struct client {
     struct http_server *server;
     struct MHD_Connection *mhd;
     int fd;
-    char peer[64];      /* its address as text */
+    char peer[64]; /* its address as text */
+    bool is_unix;
+    uid_t uid; /* of a unix socket's peer */
+    gid_t gid;
+    struct http_peer_certificate *certificate; /* NULL: none */
     struct watch watch; /* tells when the client closes, which libmicrohttpd misses */
     struct timer deadline;
     struct http_request *request; /* the one under way, or NULL */
