@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,8 @@ enum { BACKLOG = 4096, ADDRESS_TEXT_SIZE = 160 };
 /* A list of sockets in the making. */
 struct opening {
     const struct listen_sockets *before;
+    bool stays[LISTEN_SOCKETS_MAX]; /* which of `before` the new list has, too */
+    bool only_look;                 /* for these; nothing is opened yet */
     struct listen_sockets result;
     struct error *err;
 };
@@ -46,8 +50,13 @@ static void free_socket(struct listen_socket *s)
     free(s->unix_path);
 }
 
+static void share_port(int fd, int shared)
+{
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, sizeof(shared));
+}
+
 /* A bound, listening socket, or -1 with errno. */
-static int open_socket(const struct sockaddr *address, socklen_t size)
+static int open_socket(const struct sockaddr *address, socklen_t size, bool shared)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -57,6 +66,8 @@ static int open_socket(const struct sockaddr *address, socklen_t size)
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (address->sa_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+    if (shared)
+        share_port(fd, true);
     if (bind(fd, address, size) || listen(fd, BACKLOG)) {
         int error = errno;
         (void)close(fd);
@@ -114,16 +125,65 @@ static int add_socket(struct listen_sockets *s, int fd, const char *text, const 
     return -1;
 }
 
+static bool same_port(int fd, const struct sockaddr *address)
+{
+    struct sockaddr_storage own = {0};
+    socklen_t size = sizeof(own);
+    return !getsockname(fd, (struct sockaddr *)&own, &size) &&
+           own.ss_family == address->sa_family && own.ss_family != AF_UNIX &&
+           ((const struct sockaddr_in *)(const void *)&own)->sin_port ==
+               ((const struct sockaddr_in *)(const void *)address)
+                   ->sin_port; /* v6 has it there, too */
+}
+
+/* How many sockets that go have the port. */
+static size_t share_port_of_old(const struct opening *o, const struct sockaddr *address, int shared)
+{
+    size_t found = 0;
+    for (size_t i = 0; o->before && i < o->before->count; i++) {
+        if (o->stays[i] || !same_port(o->before->items[i].fd, address))
+            continue;
+        share_port(o->before->items[i].fd, shared);
+        found++;
+    }
+    return found;
+}
+
+/*
+ * From 127.0.0.1:80 to 0.0.0.0:80 and back: both have the port until the old socket is closed. Only
+ * while the new one is bound may they share it, so that no other program ever gets a part of it.
+ */
+static int open_beside(const struct opening *o, const struct sockaddr *address, socklen_t size)
+{
+    if (share_port_of_old(o, address, true) == 0) {
+        errno = EADDRINUSE;
+        return -1;
+    }
+    int fd = open_socket(address, size, true);
+    int error = errno;
+    (void)share_port_of_old(o, address, false);
+    if (fd >= 0)
+        share_port(fd, false);
+    errno = error;
+    return fd;
+}
+
 static int take_address(struct opening *o, const struct config_address *a,
                         const struct sockaddr *address, socklen_t size)
 {
     const struct listen_socket *before = find_socket(o->before, address, size);
+    if (before)
+        o->stays[before - o->before->items] = true;
+    if (o->only_look)
+        return 0;
     if (before) {
         if (add_socket(&o->result, before->fd, a->text, a->unix_path))
             return describe_failure(a, errno, o->err);
         return 0;
     }
-    int fd = open_socket(address, size);
+    int fd = open_socket(address, size, false);
+    if (fd < 0 && errno == EADDRINUSE)
+        fd = open_beside(o, address, size);
     if (fd < 0)
         return describe_failure(a, errno, o->err);
     if (add_socket(&o->result, fd, a->text, a->unix_path)) {
@@ -183,10 +243,23 @@ static int take_over_all(struct opening *o)
     return 0;
 }
 
+static int look_what_stays(struct opening *o, const struct config_addresses *addresses)
+{
+    int failed = 0;
+    o->only_look = true;
+    for (size_t i = 0; i < addresses->count && !failed; i++)
+        if (!addresses->items[i].unix_path)
+            failed = take_tcp(o, &addresses->items[i]);
+    o->only_look = false;
+    return failed;
+}
+
 static int take_all(struct opening *o, const struct config_addresses *addresses)
 {
     if (o->before && o->before->inherited)
         return take_over_all(o);
+    if (o->before && look_what_stays(o, addresses))
+        return -1;
     for (size_t i = 0; i < addresses->count; i++) {
         const struct config_address *a = &addresses->items[i];
         if (a->unix_path ? take_unix(o, a) : take_tcp(o, a))
@@ -258,6 +331,27 @@ void listen_forget(struct listen_sockets *s, const struct listen_sockets *others
             s->items[left++] = s->items[i];
     }
     s->count = left;
+}
+
+/* As a classic BPF program: a segment with SYN and without ACK is dropped. */
+static void drop_syns(int fd)
+{
+    enum { FLAGS_AT = 13 };
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TH_SYN | TH_ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog program = {.len = ARRAY_SIZE(code), .filter = code};
+    (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+void listen_take_no_more(const struct listen_sockets *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        drop_syns(s->items[i].fd); /* a unix socket has none, and fails */
 }
 
 void listen_close(struct listen_sockets *s)

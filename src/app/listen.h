@@ -23,9 +23,10 @@ struct listen_sockets {
 /*
  * A socket for each of these addresses: non-blocking, close-on-exec. A name that has several
  * addresses gets one for each. Sockets of `before` (NULL: none) that have such an address are taken
- * over as they are, also all of them when they are inherited; the others are opened. The file of a
- * unix socket that nobody serves any more is replaced. -1 with a sentence that names the address,
- * the reason and the remedy; then nothing has changed.
+ * over as they are, also all of them when they are inherited; the others are opened, also where one
+ * of `before` that is not taken over has the port at another address. The file of a unix socket
+ * that nobody serves any more is replaced. -1 with a sentence that names the address, the reason
+ * and the remedy; then nothing has changed.
  */
 WARN_UNUSED int listen_open(const struct config_addresses *addresses,
                             const struct listen_sockets *before, struct listen_sockets *ret_sockets,
@@ -39,6 +40,13 @@ void listen_fds(const struct listen_sockets *s, int ret_fds[LISTEN_SOCKETS_MAX])
 
 /* Forgets, without closing them, those that `others` (NULL: nobody) has, too. */
 void listen_forget(struct listen_sockets *s, const struct listen_sockets *others);
+
+/*
+ * Lets nobody else in, so that those who are in can be accepted before the socket is closed: a
+ * connection in the queue of a socket that closes is reset. Whoever knocks meanwhile is not heard,
+ * and knocks again after a second.
+ */
+void listen_take_no_more(const struct listen_sockets *s);
 
 void listen_close(struct listen_sockets *s);
 

@@ -177,6 +177,8 @@ static void replace(struct app *a, struct change *c)
         .sockets = a->sockets, .admin_sockets = a->admin_sockets, .access_log_fd = -1};
     listen_forget(&a->retired.sockets, &c->sockets);
     listen_forget(&a->retired.admin_sockets, &c->admin_sockets);
+    listen_take_no_more(&a->retired.sockets);
+    listen_take_no_more(&a->retired.admin_sockets);
     if (c->access_log_fd != a->access_log_fd)
         a->retired.access_log_fd = a->access_log_fd;
     a->sockets = c->sockets;

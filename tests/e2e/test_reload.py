@@ -329,6 +329,14 @@ def test_listeners_come_and_go(bearerd, reload, good):
     other.close()
 
 
+def test_a_listener_opens_to_all_addresses_and_closes_again(bearerd, reload, good):
+    with Load(bearerd):
+        for host in ("0.0.0.0", "127.0.0.1", "0.0.0.0"):
+            said = reload(good, {"listen": f"{host}:{bearerd.port}"})
+            assert "configuration reloaded" in said
+            assert bearerd.get("/x").status == 200
+
+
 def test_the_admin_listener_moves(bearerd, reload, good):
     other = HeldPort()
     reload(good, {"admin_listen": f"127.0.0.1:{other.port}"})

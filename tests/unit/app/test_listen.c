@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/un.h>
 
@@ -148,6 +149,94 @@ static void what_stays_is_taken_over(void **state)
     listen_close(&second);
 }
 
+static int shared(int fd)
+{
+    int value = -1;
+    socklen_t size = sizeof(value);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &size), 0);
+    return value;
+}
+
+static void a_port_moves_to_all_addresses_and_back(void **state)
+{
+    (void)state;
+    unsigned port = free_port();
+    struct config_address one = tcp((char[]){"one"}, (char[]){"127.0.0.1"}, port);
+    struct config_address all = tcp((char[]){"all"}, (char[]){"0.0.0.0"}, port);
+    assert_int_equal(open_list(&one, 1, NULL, &first), 0);
+    assert_int_equal(open_list(&all, 1, &first, &second), 0);
+    assert_int_equal(shared(first.items[0].fd), 0); /* no other program gets a part of it */
+    assert_int_equal(shared(second.items[0].fd), 0);
+    listen_close(&first);
+    assert_true(answers(port));
+    assert_int_equal(open_list(&one, 1, &second, &first), 0);
+    listen_close(&second);
+    assert_true(answers(port));
+    listen_close(&first);
+    assert_false(answers(port));
+}
+
+/* What a restart would not take, a reload does not take either. */
+static void a_port_that_stays_is_not_shared(void **state)
+{
+    (void)state;
+    unsigned port = free_port();
+    struct config_address both[] = {tcp((char[]){"all"}, (char[]){"0.0.0.0"}, port),
+                                    tcp((char[]){"one"}, (char[]){"127.0.0.1"}, port)};
+    assert_int_equal(open_list(&both[1], 1, NULL, &first), 0);
+    assert_int_equal(open_list(both, 2, &first, &second), -1);
+    assert_non_null(strstr(err.text, "all: the address is in use"));
+    assert_true(answers(port));
+    listen_close(&first);
+}
+
+/* The port of a socket that goes helps nobody else. */
+static void a_strangers_port_is_not_shared(void **state)
+{
+    (void)state;
+    unsigned taken;
+    int fd = wire_listen(&taken), one = 1;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+    struct config_address a = tcp((char[]){"a"}, (char[]){"127.0.0.1"}, free_port());
+    struct config_address b = tcp((char[]){"b"}, (char[]){"0.0.0.0"}, taken);
+    assert_int_equal(open_list(&a, 1, NULL, &first), 0);
+    assert_int_equal(open_list(&b, 1, &first, &second), -1);
+    listen_close(&first);
+    (void)close(fd);
+}
+
+/* A connection to the port; *ret_through says whether the handshake is done. */
+static int knock(unsigned port, bool *ret_through)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons((uint16_t)port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct pollfd done = {.fd = fd, .events = POLLOUT};
+    (void)connect(fd, (struct sockaddr *)&to, sizeof(to));
+    *ret_through = poll(&done, 1, 100) == 1;
+    return fd;
+}
+
+static void who_is_in_is_accepted_and_nobody_else_gets_in(void **state)
+{
+    (void)state;
+    bool early_is_in, late_is_in;
+    struct config_address a = tcp((char[]){"a"}, (char[]){"127.0.0.1"}, free_port());
+    assert_int_equal(open_list(&a, 1, NULL, &first), 0);
+    int early = knock(a.port, &early_is_in);
+    listen_take_no_more(&first);
+    int late = knock(a.port, &late_is_in);
+    assert_true(early_is_in);
+    assert_false(late_is_in);
+    int accepted = accept(first.items[0].fd, NULL, NULL);
+    assert_true(accepted >= 0);
+    (void)close(accepted);
+    (void)close(early);
+    (void)close(late);
+    listen_close(&first);
+}
+
 static void a_reload_that_fails_leaves_the_old_ones(void **state)
 {
     (void)state;
@@ -243,6 +332,10 @@ int main(void)
         TEST(one_that_fails_opens_none),
         TEST(each_failure_says_what_to_do),
         TEST(what_stays_is_taken_over),
+        TEST(a_port_moves_to_all_addresses_and_back),
+        TEST(a_port_that_stays_is_not_shared),
+        TEST(a_strangers_port_is_not_shared),
+        TEST(who_is_in_is_accepted_and_nobody_else_gets_in),
         TEST(a_reload_that_fails_leaves_the_old_ones),
         TEST(a_socket_file_comes_stays_and_goes),
         TEST(inherited_sockets_outlive_the_configuration),
