@@ -49,3 +49,24 @@ void token_log_failure(const char *provider, const char *reason, int64_t retry_m
     log_write(stopped ? LOG_ERROR : LOG_WARNING, "provider %s: no new token: %s; %s%s", provider,
               reason, next, left);
 }
+
+void token_log_store_away(const char *kind, const char *reason)
+{
+    log_warning("the token store (%s) is away: %s; going on alone until it is back", kind, reason);
+}
+
+void token_log_store_back(const char *kind)
+{
+    log_info("the token store (%s) is back", kind);
+}
+
+void token_log_store_cannot_save(const char *kind, const char *reason)
+{
+    log_warning("the token store (%s) cannot save: %s; a restart would lose what is new", kind,
+                reason);
+}
+
+void token_log_store_saves_again(const char *kind)
+{
+    log_info("the token store (%s) saves again", kind);
+}

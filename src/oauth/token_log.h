@@ -1,7 +1,8 @@
 /*
- * token_log.h - the two lines that a token source writes to the event log (DESIGN 8).
+ * token_log.h - the lines that token sources and their store write to the event log (DESIGN 8).
  *
- * One line per token and one per failure, with what an operator can do. Never a token or secret:
+ * One line per token, one per failure, with what an operator can do; one each when the store goes
+ * and when it comes back. Never a token or secret:
  * reasons come from token_reply.h, which has them redacted.
  */
 #ifndef OAUTH_TOKEN_LOG_H
@@ -18,6 +19,12 @@ void token_log_success(const char *provider, const char *how, const struct token
 /* `token` is the one that is still there, or NULL; a retry_ms of INT64_MAX is a stop. */
 void token_log_failure(const char *provider, const char *reason, int64_t retry_ms,
                        const struct token *token, int64_t now_ms);
+
+/* The store, by its kind, is away or cannot save; the reason has no secret in it. */
+void token_log_store_away(const char *kind, const char *reason);
+void token_log_store_back(const char *kind);
+void token_log_store_cannot_save(const char *kind, const char *reason);
+void token_log_store_saves_again(const char *kind);
 
 /* "850 ms", "59 s", "48 min", "12 h". */
 enum { SPAN_SIZE = 32 };

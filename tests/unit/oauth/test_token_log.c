@@ -90,6 +90,25 @@ static void a_stop_says_how_to_go_on(void **state)
                 "a reload or POST /providers/x/refresh");
 }
 
+static void the_store_goes_and_comes(void **state)
+{
+    (void)state;
+    FILE *file = capture();
+    token_log_store_away("file", "no space left");
+    assert_line(read_back(file), "warning the token store (file) is away: no space left; going on "
+                                 "alone until it is back");
+    file = capture();
+    token_log_store_back("file");
+    assert_line(read_back(file), "info the token store (file) is back");
+    file = capture();
+    token_log_store_cannot_save("file", "no space left");
+    assert_line(read_back(file), "warning the token store (file) cannot save: no space left; a "
+                                 "restart would lose what is new");
+    file = capture();
+    token_log_store_saves_again("file");
+    assert_line(read_back(file), "info the token store (file) saves again");
+}
+
 static void spans_are_short(void **state)
 {
     (void)state;
@@ -116,6 +135,7 @@ int main(void)
         cmocka_unit_test(a_success_is_one_line),
         cmocka_unit_test(a_failure_names_the_reason_and_the_next_attempt),
         cmocka_unit_test(a_stop_says_how_to_go_on),
+        cmocka_unit_test(the_store_goes_and_comes),
         cmocka_unit_test(spans_are_short),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
