@@ -206,6 +206,9 @@ static void write_workers(const struct admin_state *s, struct buffer *b)
     add_single(b, "bearerd_requests_in_flight", "gauge", "Requests under way.", totals.in_flight);
     add_single(b, "bearerd_client_connections", "gauge", "Open connections of clients.",
                totals.client_connections);
+    add_single(b, "bearerd_access_log_lines_dropped_total", "counter",
+               "Lines of the access log that its reader or disk did not take.",
+               totals.log_lines_dropped);
 }
 
 static void write_build(struct buffer *b)

@@ -24,6 +24,7 @@ void harden_process(void)
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a log at its size limit is a failed write */
     (void)mallopt(M_TRIM_THRESHOLD, HEAP_TRIM_BYTES);
     (void)mallopt(M_TOP_PAD, HEAP_PAD_BYTES);
 }

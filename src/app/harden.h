@@ -6,8 +6,8 @@
 
 /*
  * No core dumps and no reading of the memory by others of the same user (secrets are in it), no
- * death by SIGPIPE, as many descriptors as the hard limit allows, and a heap that is not given back
- * between requests.
+ * death by SIGPIPE or SIGXFSZ, as many descriptors as the hard limit allows, and a heap that is not
+ * given back between requests.
  */
 void harden_process(void);
 

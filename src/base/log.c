@@ -1,5 +1,7 @@
 #include "base/log.h"
 
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -17,6 +19,7 @@ enum { MESSAGE_SIZE = 1024, LINE_CEILING = 6 * MESSAGE_SIZE + 256 };
 
 static atomic_int current_level = LOG_INFO;
 static atomic_int current_format = LOG_TEXT;
+static atomic_uint lines_lost; /* since the last one that got through */
 
 static const struct {
     const char *name;
@@ -88,6 +91,47 @@ static void add_json_line(struct buffer *line, enum log_level level, const char 
     (void)buffer_add_char(line, '}');
 }
 
+ssize_t log_put(int fd, const void *data, size_t size)
+{
+    /* a pipe that is ready takes PIPE_BUF bytes without waiting, but only once */
+    static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    ssize_t put = 0;
+    (void)pthread_mutex_lock(&writing);
+    if (poll(&ready, 1, 0) > 0 && (ready.revents & POLLOUT))
+        put = write(fd, data, size);
+    (void)pthread_mutex_unlock(&writing);
+    return put;
+}
+
+/* True when it was written. */
+static bool put_line(enum log_level level, const char *message)
+{
+    struct buffer line;
+    buffer_init(&line, LINE_CEILING);
+    if (atomic_load_explicit(&current_format, memory_order_relaxed) == LOG_JSON)
+        add_json_line(&line, level, message);
+    else
+        add_text_line(&line, level, message);
+    (void)buffer_add_char(&line, '\n');
+    bool written = log_put(STDERR_FILENO, buffer_data(&line), buffer_size(&line)) > 0;
+    buffer_done(&line);
+    return written;
+}
+
+static void tell_of_lost_lines(void)
+{
+    char message[MESSAGE_SIZE];
+    unsigned lost = atomic_exchange(&lines_lost, 0);
+    if (lost == 0)
+        return;
+    (void)snprintf(message, sizeof(message),
+                   "%u line%s of this log could not be written and %s lost before the last one",
+                   lost, lost == 1 ? "" : "s", lost == 1 ? "is" : "are");
+    if (!put_line(LOG_WARNING, message))
+        (void)atomic_fetch_add(&lines_lost, lost);
+}
+
 void log_write(enum log_level level, const char *fmt, ...)
 {
     if (!log_enabled(level))
@@ -97,15 +141,8 @@ void log_write(enum log_level level, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
-
-    struct buffer line;
-    buffer_init(&line, LINE_CEILING);
-    if (atomic_load_explicit(&current_format, memory_order_relaxed) == LOG_JSON)
-        add_json_line(&line, level, message);
+    if (put_line(level, message))
+        tell_of_lost_lines();
     else
-        add_text_line(&line, level, message);
-    (void)buffer_add_char(&line, '\n');
-    ssize_t written = write(STDERR_FILENO, buffer_data(&line), buffer_size(&line));
-    (void)written; /* there is nobody to tell */
-    buffer_done(&line);
+        (void)atomic_fetch_add(&lines_lost, 1);
 }

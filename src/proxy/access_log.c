@@ -2,8 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -28,9 +26,12 @@ int access_log_open(const char *target, struct error *err)
         return STDOUT_FILENO;
     if (strcmp(target, "stderr") == 0)
         return STDERR_FILENO;
-    int fd = open(target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, FILE_MODE);
+    /* non-blocking for a FIFO's sake, whose reader may be missing now or later */
+    int fd =
+        open(target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, FILE_MODE);
     if (fd < 0)
-        return error_set(err, "cannot open access_log %s: %s", target, strerror(errno));
+        return error_set(err, "cannot open access_log %s: %s", target,
+                         errno == ENXIO ? "it is a FIFO that nobody reads" : strerror(errno));
     return fd;
 }
 
@@ -41,6 +42,17 @@ void access_log_init(struct access_log *log, int fd, enum log_format format)
     *log = (struct access_log){
         .fd = fd, .format = format, .second = -1, .piece = file ? FILE_PIECE : PIPE_PIECE};
     buffer_init(&log->lines, ACCESS_LOG_CEILING);
+}
+
+void access_log_move(struct access_log *log, int fd, enum log_format format)
+{
+    uint64_t dropped = log->dropped;
+    access_log_flush(log);
+    for (struct text left = buffer_text(&log->lines); left.size > 0; dropped++)
+        (void)text_cut(left, '\n', &left);
+    buffer_done(&log->lines);
+    access_log_init(log, fd, format);
+    log->dropped = dropped;
 }
 
 void access_log_done(struct access_log *log)
@@ -188,15 +200,8 @@ static size_t next_piece(const struct access_log *log)
 /* True when something was written. */
 static bool write_piece(struct access_log *log)
 {
-    /* one worker at a time: a pipe that is ready takes one piece without waiting, not two */
-    static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
-    struct pollfd ready = {.fd = log->fd, .events = POLLOUT};
-    size_t size = next_piece(log);
-    ssize_t put = 0;
-    (void)pthread_mutex_lock(&writing);
-    if (poll(&ready, 1, 0) > 0 && (ready.revents & POLLOUT))
-        put = write(log->fd, buffer_data(&log->lines), size);
-    (void)pthread_mutex_unlock(&writing);
+    ssize_t put = log_put(log->fd, buffer_data(&log->lines), next_piece(log));
+    log->error = put < 0 && errno != EAGAIN ? errno : 0;
     if (put <= 0)
         return false;
     buffer_take(&log->lines, (size_t)put);

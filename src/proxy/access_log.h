@@ -23,6 +23,7 @@ struct access_log {
     size_t piece; /* how much is written at once */
     struct buffer lines;
     uint64_t dropped; /* lines lost so far */
+    int error;        /* why the last write failed; 0: it did not, or would have had to wait */
     int64_t second;   /* the second that `stamp` was made for */
     char stamp[20];   /* "2026-01-02T03:04:05" */
 };
@@ -45,6 +46,9 @@ WARN_UNUSED int access_log_open(const char *target, struct error *err);
 
 void access_log_init(struct access_log *log, int fd, enum log_format format);
 void access_log_done(struct access_log *log); /* writes what it can */
+
+/* Goes on elsewhere. What the old descriptor does not take at once counts as dropped. */
+void access_log_move(struct access_log *log, int fd, enum log_format format);
 
 void access_log_add(struct access_log *log, const struct access_entry *e);
 

@@ -12,7 +12,10 @@
 #include "base/loop.h"
 #include "proxy/exchange.h"
 
-enum { SPARE_EXCHANGES_MAX = 256 };
+enum {
+    SPARE_EXCHANGES_MAX = 256,
+    LOG_CALM_MS = 1000, /* without a dropped line, until it is told that all is well again */
+};
 
 struct worker_mail {
     struct snapshot *snapshot;
@@ -31,6 +34,9 @@ struct worker {
     struct list views; /* the current one first, then those of running exchanges */
     struct access_log access_log;
     struct timer log_timer;
+    bool log_behind; /* it was told that lines are dropped */
+    uint64_t dropped_told;
+    int64_t dropped_ms; /* when the last one was */
 
     struct list exchanges; /* under way */
     size_t exchange_count, exchange_max;
@@ -186,18 +192,6 @@ static void limit_exchanges(struct worker *w, const struct config *config)
     w->exchange_max = (size_t)share_of(config->server.max_in_flight, stats_workers(w->stats));
 }
 
-/* What the old descriptor does not take at once is lost, and cannot be counted any more. */
-static void move_access_log(struct worker *w, int fd, enum log_format format)
-{
-    struct access_log *log = &w->access_log;
-    uint64_t dropped = log->dropped;
-    if (fd == log->fd && format == log->format)
-        return;
-    access_log_done(log);
-    access_log_init(log, fd, format);
-    log->dropped = dropped;
-}
-
 static void open_mail(struct worker *w, const struct worker_mail *m)
 {
     struct error err;
@@ -209,7 +203,8 @@ static void open_mail(struct worker *w, const struct worker_mail *m)
     http_server_configure(w->server, &limits);
     if (http_server_listen_only(w->server, m->listen_fds, m->listen_count, &err))
         log_error("worker %u: %s", w->index, err.text);
-    move_access_log(w, m->access_log_fd, config->server.log_format);
+    if (m->access_log_fd != w->access_log.fd || config->server.log_format != w->access_log.format)
+        access_log_move(&w->access_log, m->access_log_fd, config->server.log_format);
 }
 
 static void look_for_mail(struct worker *w)
@@ -249,6 +244,27 @@ static void flush_log(struct worker *w)
         timer_start(w->loop, &w->log_timer, ACCESS_LOG_FLUSH_MS);
 }
 
+/* Once for each time that it falls behind, however many workers feel it. */
+static void tell_of_dropped_lines(struct worker *w)
+{
+    static atomic_uint workers_behind;
+    const struct access_log *log = &w->access_log;
+    if (log->dropped > w->dropped_told) {
+        w->dropped_told = log->dropped;
+        w->dropped_ms = loop_now_ms(w->loop);
+        if (!w->log_behind && atomic_fetch_add(&workers_behind, 1) == 0)
+            log_warning("access log: %s; lines are dropped, and counted by "
+                        "bearerd_access_log_lines_dropped_total",
+                        log->error ? strerror(log->error) : "its reader is too slow");
+        w->log_behind = true;
+    } else if (w->log_behind && buffer_size(&log->lines) == 0 &&
+               loop_now_ms(w->loop) - w->dropped_ms >= LOG_CALM_MS) {
+        w->log_behind = false;
+        if (atomic_fetch_sub(&workers_behind, 1) == 1)
+            log_info("access log: no more lines are dropped");
+    }
+}
+
 /* Off the hot path: counting all pools would cost every turn. */
 static void answer(struct worker *w)
 {
@@ -261,6 +277,7 @@ static void after_events(void *ctx)
     struct worker *w = ctx;
     http_server_turn(w->server);
     flush_log(w);
+    tell_of_dropped_lines(w);
     struct worker_stats *s = worker_stats(w);
     atomic_store_explicit(&s->client_connections, http_server_connections(w->server),
                           memory_order_relaxed);

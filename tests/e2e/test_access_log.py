@@ -1,7 +1,15 @@
 """One line per exchange: enough to understand it, and never a header value, query or body."""
 
+import os
+import resource
+import signal
+import threading
+
 import pytest
-from actors import section
+from actors import in_parallel, section, wait_until
+from actors.bearerd import parse_access_line
+
+DROPPED = "bearerd_access_log_lines_dropped_total"
 
 
 @pytest.fixture(params=["text", "json"])
@@ -61,3 +69,167 @@ def test_a_client_that_left_has_its_line(proxy, idp):
     line, = proxy.access_log(1)
     assert "/pay/left" in str(line)
     idp.release()
+
+
+# --- a reader or disk that takes nothing ----------------------------------------------------------
+
+
+@pytest.fixture
+def start(run, provider, api):
+    """One worker, which a log that it waits for would stop for everybody."""
+    def start(**server):
+        return run(provider() + section("route all", {"provider": "idp", "upstream": api.origin}),
+                   server={"workers": "1", "log_level": "info", **server})
+    return start
+
+
+def dropped(bearerd):
+    text = bearerd.admin("/metrics")[2]
+    return int(next(line for line in text.splitlines() if line.startswith(DROPPED + " ")).split()[1])
+
+
+def ask_until_lines_are_dropped(bearerd):
+    """Long paths, so that few requests do it. The number of requests."""
+    count = 0
+    with bearerd.client() as client:
+        while count < 100 or not dropped(bearerd):
+            assert count < 3000
+            for _ in range(100):
+                assert client.get(f"/{count}/" + "x" * 1000).status == 200
+                count += 1
+    return count
+
+
+def lines_of(text):
+    assert text.endswith("\n")
+    lines = [parse_access_line(line) for line in text.splitlines()]
+    assert all(line["status"] == "200" and line["error"] == "-" for line in lines), "a torn line"
+    return lines
+
+
+def test_a_reader_that_stands_still(start, tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    bearerd = start(access_log=str(fifo))
+    count = ask_until_lines_are_dropped(bearerd)
+    assert len(bearerd.log_lines("access log: its reader is too slow")) == 1
+    got = b""
+
+    def read_all():
+        nonlocal got
+        try:
+            while piece := os.read(reader, 65536):
+                got += piece
+        except BlockingIOError:
+            pass
+        return got.count(b"\n") + dropped(bearerd) >= count
+    wait_until(read_all, "the lines that are left")
+    assert len(lines_of(got.decode())) + dropped(bearerd) == count
+
+    def calm():
+        assert bearerd.get("/calm").status == 200
+        return read_all() and bearerd.log_lines("no more lines are dropped")
+    wait_until(calm, "the end of it to be told")
+    os.close(reader)
+
+
+def test_a_full_disk(start):
+    bearerd = start(access_log="/dev/full")
+    ask_until_lines_are_dropped(bearerd)
+    assert len(bearerd.log_lines("access log: No space left on device; lines are dropped")) == 1
+
+
+def test_a_disk_that_has_room_again(start, tmp_path):
+    """The limit of a file's size stands in for a disk that is full in the middle of a line."""
+    path = tmp_path / "access.log"
+    bearerd = start(access_log=str(path))
+    room = 65536
+    before = resource.prlimit(bearerd.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(bearerd.process.pid, resource.RLIMIT_FSIZE, (room, before[1]))
+    count = ask_until_lines_are_dropped(bearerd)
+    assert path.stat().st_size == room
+    assert bearerd.log_lines("access log: File too large; lines are dropped")
+    resource.prlimit(bearerd.process.pid, resource.RLIMIT_FSIZE, before)
+    assert bearerd.get("/more").status == 200
+    wait_until(lambda: "/more" in path.read_text(), "the last line")
+    assert len(lines_of(path.read_text())) + dropped(bearerd) == count + 1
+
+
+@pytest.fixture
+def full_pipe():
+    """Both ends of a pipe that takes nothing more."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    try:
+        while True:
+            os.write(writing, bytes(4096))
+    except BlockingIOError:
+        os.set_blocking(writing, True)
+    yield reading, writing
+    os.close(reading)
+    os.close(writing)
+
+
+def test_an_event_log_that_nobody_reads(configure, provider, api, idp, full_pipe):
+    """Neither a worker nor the control thread waits for it."""
+    reading, writing = full_pipe
+    bearerd = configure(provider() + section("route all", {"provider": "idp",
+                                                           "upstream": api.origin}),
+                        errors=writing)
+    bearerd.start()
+    assert bearerd.get("/x").status == 200
+    bearerd.signal(signal.SIGHUP)
+    assert bearerd.admin("/providers/idp/refresh", "POST")[0] == 200
+    assert idp.count == 2
+    assert bearerd.get("/x").status == 200
+    os.set_blocking(reading, False)
+    got = b""
+
+    def told():
+        nonlocal got
+        bearerd.signal(signal.SIGHUP)
+        try:
+            got += os.read(reading, 65536)
+        except BlockingIOError:
+            pass
+        return b"lines of this log could not be written" in got
+    wait_until(told, "the number of lines that are lost")
+
+
+# --- rotation -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_rotation_under_load_loses_and_tears_no_line(run, provider, api, tmp_path, form):
+    path = tmp_path / "access.log"
+    bearerd = run(provider() + section("route all", {"provider": "idp", "upstream": api.origin}),
+                  server={"access_log": str(path), "log_format": form, "log_level": "info"})
+    rounds, over = 12, threading.Event()
+
+    def ask(number):
+        count = 0
+        with bearerd.client() as client:
+            while not over.is_set():
+                answer = client.get("/x", [("X-Request-Id", f"{number}-{count}")])
+                assert answer.status == 200
+                count += 1
+        return {f"{number}-{one}" for one in range(count)}
+
+    def rotate():
+        try:
+            for number in range(rounds):
+                path.rename(tmp_path / f"access.log.{number}")
+                bearerd.signal(signal.SIGUSR1)
+                wait_until(lambda: path.exists() and path.stat().st_size, "lines in the new file")
+        finally:
+            over.set()
+        return set()
+
+    asked = in_parallel(4, lambda number: ask(number) if number else rotate())
+    bearerd.stop()
+    files = [path, *(tmp_path / f"access.log.{number}" for number in range(rounds))]
+    lines = [parse_access_line(line) for file in files for line in file.read_text().splitlines()]
+    seen = [line["request_id"] for line in lines]
+    assert sorted(seen) == sorted(set().union(*asked))
+    assert all(int(line["status"]) == 200 and line["path"] == "/x" for line in lines)

@@ -40,11 +40,13 @@ class Bearerd:
 
     `config` is the text after the [server] section; `server` adds keys to that section or replaces
     them (None removes one). `ini` is a whole file instead of both. Always at debug level.
+    `errors` is a descriptor for the event log, in place of a file.
     """
 
     def __init__(self, binary, folder, config="", server=None, ini=None, env=None,
-                 name="bearerd", wait_for=None):
+                 name="bearerd", wait_for=None, errors=None):
         self.binary, self.folder = binary, folder
+        self.errors = errors
         self.wait_for = wait_for  # the path of a unix socket that it listens on, not the port
         self.port_held, self.admin_held = HeldPort(), HeldPort()
         self.port, self.admin_port = self.port_held.port, self.admin_held.port
@@ -84,7 +86,7 @@ class Bearerd:
         self.process = subprocess.Popen(
             [str(self.binary), "run", "-c", str(self.config_path)], cwd=self.folder,
             stdin=subprocess.DEVNULL, stdout=open(self._out_path, "wb"),
-            stderr=open(self._err_path, "wb"), env=self.environment)
+            stderr=self.errors or open(self._err_path, "wb"), env=self.environment)
         self.exit_status = None
         if wait:
             wait_until(self._is_ready, "bearerd to listen", START_TIMEOUT)

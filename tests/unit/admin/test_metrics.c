@@ -36,6 +36,7 @@ static void every_promised_name_is_there(void **state)
         "bearerd_upstream_duration_seconds histogram",
         "bearerd_requests_in_flight gauge",
         "bearerd_client_connections gauge",
+        "bearerd_access_log_lines_dropped_total counter",
         "bearerd_upstream_connections gauge",
         "bearerd_token_requests_total counter",
         "bearerd_token_request_duration_seconds histogram",

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -45,12 +46,29 @@ static void a_broken_pipe_kills_nobody(void **state)
     (void)prctl(PR_SET_DUMPABLE, 1);
 }
 
+static void a_file_at_its_limit_kills_nobody(void **state)
+{
+    (void)state;
+    struct rlimit before, none = {0};
+    FILE *file = tmpfile();
+    harden_process();
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    ssize_t written = write(fileno(file), "x", 1);
+    (void)setrlimit(RLIMIT_FSIZE, &before);
+    assert_int_equal(written, -1);
+    (void)fclose(file);
+    (void)prctl(PR_SET_DUMPABLE, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_core_and_no_reading_of_the_memory),
         cmocka_unit_test(all_descriptors_that_may_be_had),
         cmocka_unit_test(a_broken_pipe_kills_nobody),
+        cmocka_unit_test(a_file_at_its_limit_kills_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,3 +1,5 @@
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -150,6 +152,72 @@ static void the_worst_message_still_fits(void **state)
     assert_string_equal(line + strlen(line) - 9, "\\u0001\"}\n");
 }
 
+/* ---- a reader that stands still ---- */
+
+static int pipe_end;
+
+/* Standard error becomes a pipe that is full. */
+static void fill_stderr(void)
+{
+    static const char piece[4096];
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    pipe_end = fds[0];
+    assert_int_equal(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(fds[1], piece, sizeof(piece)) > 0)
+        ;
+    assert_int_equal(fcntl(fds[1], F_SETFL, 0), 0); /* writing to it would wait now */
+    (void)dup2(fds[1], STDERR_FILENO);
+    (void)close(fds[1]);
+}
+
+/* What is in the pipe, the filling left out. */
+static const char *read_pipe(void)
+{
+    static char text[1 << 17];
+    assert_int_equal(fcntl(pipe_end, F_SETFL, O_NONBLOCK), 0);
+    ssize_t got, size = 0;
+    while ((got = read(pipe_end, text + size, sizeof(text) - 1 - (size_t)size)) > 0)
+        size += got;
+    text[size] = '\0';
+    const char *start = text;
+    while (*start == '\0' && start < text + size)
+        start++;
+    return start;
+}
+
+static void nobody_waits_for_the_reader_and_the_lost_lines_are_counted(void **state)
+{
+    (void)state;
+    fill_stderr();
+    log_info("lost");
+    log_warning("lost, too");
+    assert_string_equal(read_pipe(), "");
+    log_info("there");
+    log_info("all is well");
+    const char *text = read_pipe();
+    release_stderr();
+    (void)close(pipe_end);
+    assert_string_equal(text, "2026-01-02T03:04:05.678Z info there\n"
+                              "2026-01-02T03:04:05.678Z warning 2 lines of this log could not be "
+                              "written and are lost before the last one\n"
+                              "2026-01-02T03:04:05.678Z info all is well\n");
+}
+
+static void putting_says_what_became_of_it(void **state)
+{
+    (void)state;
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    assert_int_equal(log_put(full, "x", 1), -1);
+    assert_int_equal(errno, ENOSPC);
+    (void)close(full);
+    assert_int_equal(log_put(fileno(captured), "xyz", 3), 3);
+    fill_stderr();
+    assert_int_equal(log_put(STDERR_FILENO, "x", 1), 0);
+    release_stderr();
+    (void)close(pipe_end);
+}
+
 static void set_journal_stream(uintmax_t offset)
 {
     struct stat st;
@@ -190,6 +258,8 @@ int main(void)
         WITH_STDERR(json_lines_are_json),
         WITH_STDERR(a_long_message_is_cut),
         WITH_STDERR(the_worst_message_still_fits),
+        WITH_STDERR(nobody_waits_for_the_reader_and_the_lost_lines_are_counted),
+        WITH_STDERR(putting_says_what_became_of_it),
         WITH_STDERR(the_journal_gets_its_prefix),
         WITH_STDERR(another_stream_is_not_the_journal),
     };

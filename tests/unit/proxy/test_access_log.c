@@ -282,6 +282,50 @@ static void a_full_pipe_is_not_waited_for(void **state)
     assert_int_equal(bed.log.dropped, 10);
 }
 
+static void a_full_disk_is_named_and_nobody_waits(void **state)
+{
+    (void)state;
+    struct access_entry e = sample();
+    struct access_log log;
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    access_log_init(&log, full, LOG_TEXT);
+    while (log.dropped < 3) {
+        access_log_add(&log, &e);
+        access_log_flush(&log);
+    }
+    assert_int_equal(log.error, ENOSPC);
+    (void)line_of(&e);
+    size_t line = strlen(bed.got), waiting = buffer_size(&log.lines) / line;
+    bed.size = 0;
+    access_log_move(&log, bed.write_fd, LOG_TEXT); /* what it could not write is lost, too */
+    assert_int_equal(log.dropped, 3 + waiting);
+    access_log_add(&log, &e);
+    access_log_flush(&log);
+    assert_int_equal(strlen(written()), line);
+    assert_int_equal(log.error, 0);
+    access_log_done(&log);
+    (void)close(full);
+}
+
+static void a_fifo_without_a_reader_is_an_error(void **state)
+{
+    (void)state;
+    struct error err;
+    char folder[] = "/tmp/bearerd-log-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof(path), "%s/fifo", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(access_log_open(path, &err), -1);
+    assert_non_null(strstr(err.text, "it is a FIFO that nobody reads"));
+    int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    int fd = access_log_open(path, &err);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    (void)close(reader);
+    (void)unlink(path);
+    (void)rmdir(folder);
+}
+
 static void check_whole_lines(const char *text)
 {
     while (*text) {
@@ -449,6 +493,8 @@ int main(void)
         TEST(lines_gather_until_they_are_flushed),
         TEST(what_is_left_is_written_at_the_end),
         TEST(with_the_log_off_nothing_happens),
+        TEST(a_full_disk_is_named_and_nobody_waits),
+        TEST(a_fifo_without_a_reader_is_an_error),
         TEST(a_full_pipe_is_not_waited_for),
         TEST(lines_of_two_workers_do_not_mix),
         TEST(two_workers_do_not_wait_for_each_others_room),
