@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 
@@ -18,6 +19,18 @@ int crypto_md5(struct text bytes, unsigned char ret_digest[MD5_SIZE])
 int crypto_sha256(struct text bytes, unsigned char ret_digest[SHA256_SIZE])
 {
     return digest(EVP_sha256(), bytes, ret_digest);
+}
+
+int crypto_hmac_sha256(struct text key, struct text bytes, unsigned char ret_digest[SHA256_SIZE])
+{
+    /* NULL as a key would mean the one of the call before */
+    const void *start = key.at ? key.at : "";
+    if (key.size > INT_MAX)
+        return -1;
+    return HMAC(EVP_sha256(), start, (int)key.size, (const unsigned char *)bytes.at, bytes.size,
+                ret_digest, NULL)
+               ? 0
+               : -1;
 }
 
 int crypto_random(void *bytes, size_t size)
@@ -61,6 +74,56 @@ int crypto_aes256_cbc_decrypt(const unsigned char key[AES256_KEY_SIZE],
     if (cipher.size == 0 || cipher.size % AES_BLOCK_SIZE != 0)
         return -1;
     return aes256_cbc(false, key, iv, cipher, out);
+}
+
+/* Key, nonce and what is bound, for either way. */
+static int gcm_begin(EVP_CIPHER_CTX *ctx, bool encrypt, const unsigned char *key,
+                     const unsigned char *nonce, struct text bound)
+{
+    int size;
+    if (bound.size > INT_MAX ||
+        EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce, encrypt) != 1 ||
+        EVP_CipherUpdate(ctx, NULL, &size, (const unsigned char *)bound.at, (int)bound.size) != 1)
+        return -1;
+    return 0;
+}
+
+int crypto_aes256_gcm_seal(const unsigned char key[AES256_KEY_SIZE],
+                           const unsigned char nonce[GCM_NONCE_SIZE], struct text bound,
+                           struct text plain, struct buffer *out)
+{
+    CLEANUP(cipher_freep) EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    if (!ctx || plain.size > INT_MAX - GCM_TAG_SIZE)
+        return -1;
+    unsigned char *to = (unsigned char *)buffer_reserve(out, plain.size + GCM_TAG_SIZE);
+    int size = 0, last = 0;
+    if (!to || gcm_begin(ctx, true, key, nonce, bound) ||
+        EVP_CipherUpdate(ctx, to, &size, (const unsigned char *)plain.at, (int)plain.size) != 1 ||
+        EVP_CipherFinal_ex(ctx, to + size, &last) != 1 ||
+        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, GCM_TAG_SIZE, to + size + last) != 1)
+        return -1;
+    buffer_written(out, (size_t)(size + last) + GCM_TAG_SIZE);
+    return 0;
+}
+
+int crypto_aes256_gcm_open(const unsigned char key[AES256_KEY_SIZE],
+                           const unsigned char nonce[GCM_NONCE_SIZE], struct text bound,
+                           struct text sealed, struct buffer *out)
+{
+    CLEANUP(cipher_freep) EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    if (!ctx || sealed.size < GCM_TAG_SIZE || sealed.size > INT_MAX)
+        return -1;
+    int size = 0, last = 0, inner = (int)sealed.size - GCM_TAG_SIZE;
+    unsigned char tag[GCM_TAG_SIZE];
+    memcpy(tag, sealed.at + inner, sizeof(tag));
+    unsigned char *to = (unsigned char *)buffer_reserve(out, (size_t)inner + 1);
+    if (!to || gcm_begin(ctx, false, key, nonce, bound) ||
+        EVP_CipherUpdate(ctx, to, &size, (const unsigned char *)sealed.at, inner) != 1 ||
+        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, GCM_TAG_SIZE, tag) != 1 ||
+        EVP_CipherFinal_ex(ctx, to + size, &last) != 1)
+        return -1;
+    buffer_written(out, (size_t)(size + last));
+    return 0;
 }
 
 int crypto_uuid(char ret_uuid[UUID_TEXT_SIZE])

@@ -14,6 +14,10 @@ enum { MD5_SIZE = 16, SHA256_SIZE = 32, AES256_KEY_SIZE = 32, AES_BLOCK_SIZE = 1
 WARN_UNUSED int crypto_md5(struct text bytes, unsigned char ret_digest[MD5_SIZE]);
 WARN_UNUSED int crypto_sha256(struct text bytes, unsigned char ret_digest[SHA256_SIZE]);
 
+/* HMAC-SHA-256 (RFC 2104). */
+WARN_UNUSED int crypto_hmac_sha256(struct text key, struct text bytes,
+                                   unsigned char ret_digest[SHA256_SIZE]);
+
 /* Cryptographically strong; -1 when the system has none to give. */
 WARN_UNUSED int crypto_random(void *bytes, size_t size);
 
@@ -27,6 +31,19 @@ WARN_UNUSED int crypto_aes256_cbc_encrypt(const unsigned char key[AES256_KEY_SIZ
 WARN_UNUSED int crypto_aes256_cbc_decrypt(const unsigned char key[AES256_KEY_SIZE],
                                           const unsigned char iv[AES_BLOCK_SIZE],
                                           struct text cipher, struct buffer *out);
+
+/*
+ * AES-256-GCM (NIST SP 800-38D), appended to `out`: sealing adds the cipher text and its tag of
+ * GCM_TAG_SIZE bytes; opening takes both and fails, with nothing added, unless key, nonce, `bound`
+ * (authenticated, not contained) and every byte are the same. A nonce is used once under a key.
+ */
+enum { GCM_NONCE_SIZE = 12, GCM_TAG_SIZE = 16 };
+WARN_UNUSED int crypto_aes256_gcm_seal(const unsigned char key[AES256_KEY_SIZE],
+                                       const unsigned char nonce[GCM_NONCE_SIZE], struct text bound,
+                                       struct text plain, struct buffer *out);
+WARN_UNUSED int crypto_aes256_gcm_open(const unsigned char key[AES256_KEY_SIZE],
+                                       const unsigned char nonce[GCM_NONCE_SIZE], struct text bound,
+                                       struct text sealed, struct buffer *out);
 
 /* A version 4 UUID (RFC 9562) as 36 characters and a NUL. */
 enum { UUID_TEXT_SIZE = 37 };

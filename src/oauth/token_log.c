@@ -70,3 +70,16 @@ void token_log_store_saves_again(const char *kind)
 {
     log_info("the token store (%s) saves again", kind);
 }
+
+void token_log_store_damaged(const char *path, const char *aside)
+{
+    log_warning("the token store %s is damaged: starting without what was in it; it is kept as %s",
+                path, aside);
+}
+
+void token_log_store_foreign(const char *path)
+{
+    log_warning("nothing in the token store %s can be opened with this key: starting without it; "
+                "what is there stays, put the right key into [store] key or key_old",
+                path);
+}

@@ -26,6 +26,10 @@ void token_log_store_back(const char *kind);
 void token_log_store_cannot_save(const char *kind, const char *reason);
 void token_log_store_saves_again(const char *kind);
 
+/* The store's file, at the start or later: damaged, kept as `aside`; or sealed with another key. */
+void token_log_store_damaged(const char *path, const char *aside);
+void token_log_store_foreign(const char *path);
+
 /* "850 ms", "59 s", "48 min", "12 h". */
 enum { SPAN_SIZE = 32 };
 const char *span_text(char text[SPAN_SIZE], int64_t ms);

@@ -53,3 +53,26 @@ void token_quota_count(struct token_quota *q, int64_t now_ms)
         q->count++;
     q->times[(q->oldest + q->count - 1) % q->capacity] = now_ms;
 }
+
+size_t token_quota_pack(const struct token_quota *q, int64_t now_ms,
+                        struct token_quota_mark marks[QUOTA_MARKS_MAX])
+{
+    size_t first = 0, used = 0;
+    while (first < q->count && time_of(q, first) + q->window_ms <= now_ms)
+        first++;
+    size_t stride = (q->count - first + QUOTA_MARKS_MAX - 1) / QUOTA_MARKS_MAX;
+    for (size_t i = first; i < q->count; used++) {
+        size_t step = stride < q->count - i ? stride : q->count - i;
+        i += step;
+        marks[used] = (struct token_quota_mark){.at_ms = time_of(q, i - 1), .count = step};
+    }
+    return used;
+}
+
+void token_quota_unpack(struct token_quota *q, const struct token_quota_mark *marks, size_t count)
+{
+    q->count = q->oldest = 0;
+    for (size_t i = 0; i < count; i++)
+        for (uint64_t j = 0; j < marks[i].count && j < q->capacity; j++)
+            token_quota_count(q, marks[i].at_ms);
+}

@@ -32,4 +32,22 @@ int64_t token_quota_free_at(const struct token_quota *q);
 /* Counts a request; past the limit too (an operator's), the oldest is forgotten then. */
 void token_quota_count(struct token_quota *q, int64_t now_ms);
 
+/* What a store keeps of it: so many requests, at that time or before it. */
+struct token_quota_mark {
+    int64_t at_ms;
+    uint64_t count;
+};
+
+enum { QUOTA_MARKS_MAX = 512 };
+
+/*
+ * The requests that still count. When they are more than QUOTA_MARKS_MAX, neighbours are put
+ * together at the time of the latest, which errs on the safe side. Returns how many marks.
+ */
+size_t token_quota_pack(const struct token_quota *q, int64_t now_ms,
+                        struct token_quota_mark marks[QUOTA_MARKS_MAX]);
+
+/* Forgets what was counted and counts these instead, as far as there is room for. */
+void token_quota_unpack(struct token_quota *q, const struct token_quota_mark *marks, size_t count);
+
 #endif

@@ -105,7 +105,14 @@ void token_store_up(struct token_store *s)
 
 static void on_late(struct timer *t)
 {
-    token_store_down(CONTAINER_OF(t, struct store_op, timer)->store, "it does not answer in time");
+    struct store_op *op = CONTAINER_OF(t, struct store_op, timer);
+    const struct token_store *s = op->store;
+    if (op->verb == STORE_SAVE && s->backend->slow_saves) {
+        s->backend->cancel(s->self, op);
+        finish(op, STORE_FAILED, NULL);
+    } else {
+        token_store_down(op->store, "it does not answer in time");
+    }
 }
 
 static int begin(struct token_store *s, struct store_op *op)

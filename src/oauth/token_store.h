@@ -58,7 +58,7 @@ enum store_status {
     STORE_OK,     /* done; a save is durable then, as far as the store goes */
     STORE_STALE,  /* of a save: an entry of this generation or a higher one is there; not written */
     STORE_HELD,   /* of a lock or extension: somebody else has it, or nobody any more */
-    STORE_FAILED, /* of a save: it could not be written (disk full); the store is there otherwise */
+    STORE_FAILED, /* of a save: not written (disk full), or not in time; the store is there */
     STORE_AWAY,   /* no answer; whether the store did it is unknown */
 };
 
@@ -143,7 +143,8 @@ void token_store_describe(const struct token_store *s, struct store_info *ret_in
 
 struct store_backend {
     const char *kind;
-    bool shared; /* see token_store_is_shared */
+    bool shared;     /* see token_store_is_shared */
+    bool slow_saves; /* a late save means a slow disk, not a store that is away: STORE_FAILED */
     /*
      * Begins to answer. 0: token_store_answer follows, never from inside this call. -1: cannot even
      * be asked now.

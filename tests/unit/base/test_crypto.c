@@ -117,9 +117,65 @@ static void random_bytes_differ(void **state)
     assert_memory_not_equal(a, b, sizeof(a));
 }
 
+/* RFC 4231, test case 2 */
+static void hmac_sha256_as_in_the_rfc(void **state)
+{
+    (void)state;
+    static const unsigned char expected[SHA256_SIZE] = {
+        0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e, 0x6a, 0x04, 0x24,
+        0x26, 0x08, 0x95, 0x75, 0xc7, 0x5a, 0x00, 0x3f, 0x08, 0x9d, 0x27,
+        0x39, 0x83, 0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43};
+    unsigned char digest[SHA256_SIZE];
+    assert_int_equal(crypto_hmac_sha256(TEXT("Jefe"), TEXT("what do ya want for nothing?"), digest),
+                     0);
+    assert_memory_equal(digest, expected, sizeof(digest));
+    assert_int_equal(crypto_hmac_sha256(TEXT_NONE, TEXT_NONE, digest), 0);
+}
+
+static void gcm_opens_only_what_it_sealed(void **state)
+{
+    (void)state;
+    /* NIST's test case 14: a key and nonce of zeros, one block of zeros, nothing bound */
+    static const unsigned char zero[AES256_KEY_SIZE];
+    static const unsigned char known[] = {0xce, 0xa7, 0x40, 0x3d, 0x4d, 0x60, 0x6b, 0x6e,
+                                          0x07, 0x4e, 0xc5, 0xd3, 0xba, 0xf3, 0x9d, 0x18,
+                                          0xd0, 0xd1, 0xc8, 0xa7, 0x99, 0x99, 0x6b, 0xf0,
+                                          0x26, 0x5b, 0x98, 0xb5, 0xd4, 0x8a, 0xb9, 0x19};
+    struct buffer sealed, plain;
+    char bytes[64];
+    buffer_init(&sealed, 100);
+    buffer_init(&plain, 100);
+    struct text block = {(const char *)zero, 16};
+    assert_int_equal(crypto_aes256_gcm_seal(zero, zero, TEXT_NONE, block, &sealed), 0);
+    assert_int_equal(buffer_size(&sealed), sizeof(known));
+    assert_memory_equal(buffer_data(&sealed), known, sizeof(known));
+    buffer_clear(&sealed);
+    assert_int_equal(crypto_aes256_gcm_seal(zero, zero, TEXT("bound"), TEXT("secret"), &sealed), 0);
+    assert_int_equal(
+        crypto_aes256_gcm_open(zero, zero, TEXT("bound"), buffer_text(&sealed), &plain), 0);
+    assert_true(text_equal(buffer_text(&plain), TEXT("secret")));
+    assert_int_equal(
+        crypto_aes256_gcm_open(zero, zero, TEXT("bounc"), buffer_text(&sealed), &plain), -1);
+    size_t size = buffer_size(&sealed);
+    for (size_t i = 0; i < size; i++) {
+        memcpy(bytes, buffer_data(&sealed), size);
+        bytes[i] ^= 1;
+        assert_int_equal(
+            crypto_aes256_gcm_open(zero, zero, TEXT("bound"), (struct text){bytes, size}, &plain),
+            -1);
+        assert_int_equal(
+            crypto_aes256_gcm_open(zero, zero, TEXT("bound"), (struct text){bytes, i}, &plain), -1);
+    }
+    assert_int_equal(buffer_size(&plain), 6);
+    buffer_done(&sealed);
+    buffer_done(&plain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hmac_sha256_as_in_the_rfc),
+        cmocka_unit_test(gcm_opens_only_what_it_sealed),
         cmocka_unit_test(digests_are_those_of_the_standards),
         cmocka_unit_test(aes_agrees_with_nist_and_comes_back),
         cmocka_unit_test(what_cannot_be_decrypted_fails_and_adds_nothing),

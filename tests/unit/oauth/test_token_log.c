@@ -107,6 +107,15 @@ static void the_store_goes_and_comes(void **state)
     file = capture();
     token_log_store_saves_again("file");
     assert_line(read_back(file), "info the token store (file) saves again");
+    file = capture();
+    token_log_store_damaged("/s/t", "/s/t.damaged-1");
+    assert_line(read_back(file), "warning the token store /s/t is damaged: starting without what "
+                                 "was in it; it is kept as /s/t.damaged-1");
+    file = capture();
+    token_log_store_foreign("/s/t");
+    assert_line(read_back(file),
+                "warning nothing in the token store /s/t can be opened with this key: starting "
+                "without it; what is there stays, put the right key into [store] key or key_old");
 }
 
 static void spans_are_short(void **state)
