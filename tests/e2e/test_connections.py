@@ -337,16 +337,21 @@ def test_truncation_stays_visible(start, upstream, kind, version):
 
 
 def test_a_reset_where_the_end_is_the_framing(start, upstream):
+    begun = threading.Event()
+
     def script(peer):
         peer.read_request()
-        peer.send_pieces(b"HTTP/1.1 200 OK\r\n\r\nabc", pause=0.2)
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\nabc")
+        peer.wait(begun)
         peer.reset()
     bearerd = start(upstream(script))
     for version in (b"1.1", b"1.0"):
+        begun.clear()
         with bearerd.client() as client:
             client.send(b"GET /x HTTP/%b\r\nHost: 127.0.0.1\r\n\r\n" % version)
             with pytest.raises(Truncated):
-                client.read()
+                client.read(sink=lambda piece: begun.set())
+        assert begun.is_set()
 
 
 def test_a_half_closed_client_still_gets_its_answer(proxy):

@@ -7,7 +7,7 @@ and only when a reused connection died before any byte of an answer (RFC 9112 9.
 import threading
 
 import pytest
-from actors import replying, section
+from actors import replying, section, wait_until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CHANGING = ["POST", "PATCH", "PUT", "DELETE", "LOCK", "QUERY"]
@@ -133,7 +133,8 @@ def test_idle_connections_that_all_died(start):
         assert client.read().status == 200
         client.close()
     gone.set()
-    threading.Event().wait(0.1)
+    wait_until(lambda: bearerd.metric("bearerd_upstream_connections", "idle") == 0,
+               "all ends to be seen")
     for _ in range(10):
         assert outcome(bearerd, "POST", b"x") == 200
     assert len([one for one in bearerd.api.requests if one.target == "/pay"]) == 10

@@ -222,6 +222,12 @@ class Bearerd:
         finally:
             connection.close()
 
+    def metric(self, name, *labels):
+        """The sum of a metric's lines that have all of these labels, as it is now."""
+        lines = [line for line in self.admin("/metrics")[2].splitlines()
+                 if re.match(rf"{name}[{{ ]", line) and all(label in line for label in labels)]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
     # --- requests -------------------------------------------------------------------------------
 
     def client(self, **options):
