@@ -92,6 +92,33 @@ static void write_routes(const struct admin_state *s, struct buffer *b)
     for_each_route(s, b, add_replays);
 }
 
+/* ---- callers ---- */
+
+static void add_caller(struct buffer *b, const char *caller, const uint64_t *by_status)
+{
+    for (unsigned code = 0; code < STATS_STATUS_MAX; code++) {
+        char text[8];
+        if (by_status[code] == 0)
+            continue;
+        (void)snprintf(text, sizeof(text), "%u", code);
+        metric_begin(b, "bearerd_caller_requests_total", "caller", caller, "code", text);
+        metric_u64(b, by_status[code]);
+    }
+}
+
+static void write_callers(const struct admin_state *s, struct buffer *b)
+{
+    const char *name;
+    const struct caller_stats *caller;
+    metric_head(b, "bearerd_caller_requests_total", "counter",
+                "Requests of known callers by status; 0 is a client that left without an answer.");
+    for (size_t i = 0; (caller = stats_caller_at(s->stats, i, &name)); i++) {
+        uint64_t by_status[STATS_STATUS_MAX];
+        totals_of_caller(caller, stats_workers(s->stats), by_status);
+        add_caller(b, name, by_status);
+    }
+}
+
 /* ---- providers ---- */
 
 static void for_each_provider(const struct admin_state *s, struct buffer *b,
@@ -235,6 +262,7 @@ static void write_process(const struct admin_state *s, struct buffer *b)
 void metrics_write(const struct admin_state *s, struct buffer *out)
 {
     write_routes(s, out);
+    write_callers(s, out);
     write_providers(s, out);
     write_workers(s, out);
     add_single(out, "bearerd_config_last_reload_successful", "gauge",

@@ -35,6 +35,15 @@ void totals_of_route(const struct route_stats *route, unsigned workers,
         ret_totals->requests += ret_totals->by_status[i];
 }
 
+void totals_of_caller(const struct caller_stats *caller, unsigned workers,
+                      uint64_t ret_by_status[STATS_STATUS_MAX])
+{
+    memset(ret_by_status, 0, STATS_STATUS_MAX * sizeof(ret_by_status[0]));
+    for (unsigned i = 0; i < workers; i++)
+        for (size_t code = 0; code < STATS_STATUS_MAX; code++)
+            ret_by_status[code] += stats_get(&caller[i].by_status[code]);
+}
+
 void totals_of_workers(struct stats *stats, struct worker_totals *ret_totals)
 {
     memset(ret_totals, 0, sizeof(*ret_totals));

@@ -66,7 +66,7 @@ struct snapshot *app_make_snapshot(struct app *a, struct config *config)
         return NULL;
     for (size_t i = 0; i < count; i++)
         slots[i] = token_registry_slot(a->tokens, i);
-    struct snapshot *s = snapshot_new(config, slots, a->stats);
+    struct snapshot *s = snapshot_new(config, slots, a->stats, a->snapshot);
     free(slots);
     return s;
 }

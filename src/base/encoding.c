@@ -45,7 +45,7 @@ static int base64_value(char c)
 }
 
 /* Four characters, `pad` of them padding at the end. */
-static int add_decoded_group(struct buffer *b, const char *in, int pad)
+static int decode_group(const char *in, int pad, char *to)
 {
     unsigned group = 0;
     for (int i = 0; i < 4; i++) {
@@ -56,24 +56,38 @@ static int add_decoded_group(struct buffer *b, const char *in, int pad)
     }
     if ((pad == 1 && group & 0xff) || (pad == 2 && group & 0xffff))
         return -1;
-    char out[3] = {(char)(group >> 16), (char)(group >> 8), (char)group};
-    return buffer_add(b, out, (size_t)(3 - pad));
+    to[0] = (char)(group >> 16);
+    to[1] = (char)(group >> 8);
+    to[2] = (char)group;
+    return 0;
 }
 
-int buffer_add_base64_decoded(struct buffer *b, struct text base64)
+int base64_decode(struct text base64, char *to, size_t *ret_size)
 {
-    size_t before = buffer_size(b);
+    size_t size = base64.size / 4 * 3;
     if (base64.size % 4 != 0)
-        return undo(b, before);
-    for (size_t i = 0; i < base64.size; i += 4) {
+        return -1;
+    for (size_t i = 0; i < base64.size; i += 4, to += 3) {
         const char *in = base64.at + i;
         int pad = 0;
         if (i + 4 == base64.size)
             pad = (in[3] == '=') + (in[3] == '=' && in[2] == '=');
-        if (add_decoded_group(b, in, pad))
-            return undo(b, before);
+        if (decode_group(in, pad, to))
+            return -1;
+        size -= (size_t)pad;
     }
-    return b->failed ? -1 : 0;
+    *ret_size = size;
+    return 0;
+}
+
+int buffer_add_base64_decoded(struct buffer *b, struct text base64)
+{
+    size_t size;
+    char *to = buffer_reserve(b, base64.size / 4 * 3);
+    if (!to || base64_decode(base64, to, &size))
+        return undo(b, buffer_size(b));
+    buffer_written(b, size);
+    return 0;
 }
 
 int buffer_add_hex(struct buffer *b, struct text bytes)

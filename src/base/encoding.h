@@ -17,6 +17,12 @@ int buffer_add_base64(struct buffer *b, struct text bytes);
 /* The reverse; -1 for anything but whole, padded, canonical base64. */
 WARN_UNUSED int buffer_add_base64_decoded(struct buffer *b, struct text base64);
 
+/*
+ * The same into memory of the caller's, who gives at least three bytes for each four characters; on
+ * failure some of them may have been written.
+ */
+WARN_UNUSED int base64_decode(struct text base64, char *to, size_t *ret_size);
+
 /* Lower case. */
 int buffer_add_hex(struct buffer *b, struct text bytes);
 

@@ -122,6 +122,7 @@ static const char *section_title(enum section_kind kind)
         [SECTION_SERVER] = "[server]",
         [SECTION_PROVIDER] = "[provider NAME]",
         [SECTION_ROUTE] = "[route NAME]",
+        [SECTION_CALLER] = "[caller NAME]",
     };
     return titles[kind];
 }
@@ -175,7 +176,7 @@ static int unknown_key(const char *key)
 
 static void add_key_help(const char *key, struct buffer *out)
 {
-    for (unsigned kind = SECTION_SERVER; kind <= SECTION_ROUTE; kind++) {
+    for (unsigned kind = SECTION_SERVER; kind < SECTION_KINDS; kind++) {
         struct text name;
         const struct option *o = option_find((enum section_kind)kind, text_of(key), &name);
         if (o)
@@ -191,7 +192,7 @@ int cli_help(const char *key)
         add_key_help(key, &text);
     } else {
         (void)buffer_add_string(&text, commands);
-        for (unsigned kind = SECTION_SERVER; kind <= SECTION_ROUTE; kind++)
+        for (unsigned kind = SECTION_SERVER; kind < SECTION_KINDS; kind++)
             add_keys((enum section_kind)kind, &text);
     }
     int status = buffer_size(&text) ? print(buffer_text(&text)) : unknown_key(key);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "config/caller_section.h"
 #include "config/document.h"
 #include "config/provider_section.h"
 #include "config/reading.h"
@@ -15,8 +16,11 @@ static void config_free(struct config *c)
         provider_section_done(&c->providers[i]);
     for (size_t i = 0; i < c->route_count; i++)
         route_section_done(&c->routes[i]);
+    for (size_t i = 0; i < c->caller_count; i++)
+        caller_section_done(&c->callers[i]);
     free(c->providers);
     free(c->routes);
+    free(c->callers);
     free(c->path);
     free(c);
 }
@@ -50,7 +54,8 @@ static struct config *config_new(const struct document *d)
     c->path = text_dup(text_of(d->file));
     c->providers = calloc(count_sections(d, SECTION_PROVIDER) + 1, sizeof(*c->providers));
     c->routes = calloc(count_sections(d, SECTION_ROUTE) + 1, sizeof(*c->routes));
-    if (c->path && c->providers && c->routes)
+    c->callers = calloc(count_sections(d, SECTION_CALLER) + 1, sizeof(*c->callers));
+    if (c->path && c->providers && c->routes && c->callers)
         return c;
     config_free(c);
     return NULL;
@@ -67,12 +72,18 @@ static void build(const struct document *d, struct config *c)
 {
     build_server(d, c);
     for (size_t i = 0; i < d->count; i++)
+        if (d->sections[i].kind == SECTION_CALLER)
+            caller_section_build(d, &d->sections[i], &c->callers[c->caller_count++]);
+    for (size_t i = 0; i < d->count; i++)
         if (d->sections[i].kind == SECTION_PROVIDER)
             provider_section_build(d, &d->sections[i], &c->providers[c->provider_count++]);
     for (size_t i = 0; i < d->count; i++)
         if (d->sections[i].kind == SECTION_ROUTE)
             route_section_build(d, &d->sections[i], c, &c->routes[c->route_count++]);
     route_section_check_overlaps(d, c);
+    caller_section_check(d, c);
+    for (size_t i = 0; i < c->caller_count; i++)
+        c->has_api_keys |= c->callers[i].api_key || c->callers[i].api_key_next;
     if (c->route_count == 0)
         messages_add(
             d->messages, MESSAGE_ERROR, (struct place){d->file, 0, UINT32_MAX},

@@ -158,6 +158,8 @@ struct route_config {
     char *path;                 /* "" for everything, else "/a/b" without a last slash */
     char *host;                 /* NULL: any; lower case, "api.example.com" or "*.example.com" */
     struct config_list methods; /* empty: any */
+    struct config_list callers; /* empty: any; names, whose indices into config.callers are */
+    size_t *caller_indices;     /* these, in the same order */
     size_t provider;            /* index into config.providers, or CONFIG_NO_PROVIDER */
     char *upstream;             /* as written, owns what upstream_url points into */
     struct url upstream_url;
@@ -179,6 +181,17 @@ struct route_config {
 };
 
 #define CONFIG_NO_PROVIDER SIZE_MAX
+#define CONFIG_NO_ID       UINT64_MAX
+
+/* A program that may use the proxy. Each of its keys, and its socket peer, is enough to know it. */
+struct caller_config {
+    char *name;
+    struct secret *api_key, *api_key_next; /* NULL: none */
+    uint64_t unix_uid, unix_gid;           /* CONFIG_NO_ID: any; both: none */
+    uint64_t rate;                         /* requests in the window; 0: no limit */
+    int64_t rate_window;
+    uint64_t burst; /* resolved: 1 or more where there is a rate */
+};
 
 struct config {
     char *path; /* the file it came from, as messages name it */
@@ -187,7 +200,10 @@ struct config {
     size_t provider_count;
     struct route_config *routes; /* in the order of the file */
     size_t route_count;
-    atomic_uint refs; /* config_ref, config_unref */
+    struct caller_config *callers; /* none: nobody is asked who they are */
+    size_t caller_count;
+    bool has_api_keys; /* of some caller: X-Api-Key is bearerd's own then */
+    atomic_uint refs;  /* config_ref, config_unref */
 };
 
 /* What a load had to say besides its result: mistakes and warnings, one line each. */

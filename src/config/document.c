@@ -59,6 +59,14 @@ struct section *document_find(const struct document *d, enum section_kind kind, 
     return NULL;
 }
 
+bool document_has(const struct document *d, enum section_kind kind)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (d->sections[i].kind == kind)
+            return true;
+    return false;
+}
+
 struct entry *section_get(const struct section *s, const char *key)
 {
     for (size_t i = 0; i < s->count; i++)
@@ -168,6 +176,7 @@ static void unknown_section(struct document *d, unsigned line, struct text kind)
     suggestion_offer(&nearest, "server");
     suggestion_offer(&nearest, "provider");
     suggestion_offer(&nearest, "route");
+    suggestion_offer(&nearest, "caller");
     struct place place = place_of(d, line);
     if (nearest.best)
         messages_add(d->messages, MESSAGE_ERROR, place,
@@ -176,7 +185,8 @@ static void unknown_section(struct document *d, unsigned line, struct text kind)
     else
         messages_add(
             d->messages, MESSAGE_ERROR, place,
-            "[%.*s]: unknown section; there are [server], [provider NAME] and [route NAME]",
+            "[%.*s]: unknown section; there are [server], [provider NAME], [route NAME] and "
+            "[caller NAME]",
             TEXT_ARG(kind));
 }
 
@@ -257,7 +267,7 @@ static void unknown_key(struct intake *r, unsigned line, struct text key)
     const struct option *near = option_suggest(s->kind, key);
     const struct option *elsewhere = NULL;
     struct text name;
-    for (unsigned kind = SECTION_SERVER; kind <= SECTION_ROUTE && !elsewhere; kind++)
+    for (unsigned kind = SECTION_SERVER; kind < SECTION_KINDS && !elsewhere; kind++)
         elsewhere = option_find((enum section_kind)kind, key, &name);
     if (elsewhere) {
         (void)buffer_add_string(&b, "this key belongs in ");

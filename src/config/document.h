@@ -50,6 +50,9 @@ WARN_UNUSED int document_read(struct document *d, struct text contents, struct e
 /* The section, or NULL. */
 struct section *document_find(const struct document *d, enum section_kind kind, struct text name);
 
+/* True when there is a section of this kind. */
+bool document_has(const struct document *d, enum section_kind kind);
+
 /* The entry of a plain key, or NULL. */
 struct entry *section_get(const struct section *s, const char *key);
 

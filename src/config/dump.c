@@ -151,6 +151,12 @@ static void add_all(const struct document *document, const struct config *c, str
         struct dumping d = {document, s, provider, r, out};
         add_section(&d);
     }
+    for (size_t i = 0; i < c->caller_count; i++) {
+        const struct caller_config *k = &c->callers[i];
+        const struct section *s = document_find(document, SECTION_CALLER, text_of(k->name));
+        struct dumping d = {document, s, NULL, k, out};
+        add_section(&d);
+    }
 }
 
 int config_dump_text(const char *path, struct text contents, struct buffer *out,

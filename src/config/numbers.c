@@ -87,6 +87,30 @@ int number_parse_quota(struct text value, uint64_t *ret_count, int64_t *ret_wind
     return 0;
 }
 
+/* A million in a second: what is faster needs no limit. */
+enum { RATE_MAX_PER_MS = 1000 };
+
+int number_parse_rate(struct text value, uint64_t *ret_count, int64_t *ret_window_ms,
+                      struct error *err)
+{
+    static const struct unit units[] = {{"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}};
+    struct text window;
+    struct text count = text_trim(text_cut(value, '/', &window));
+    int64_t ms = 0;
+    uint64_t requests;
+    for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+        if (text_equal(text_trim(window), text_of(units[i].name)))
+            ms = units[i].factor;
+    if (ms == 0 || text_to_u64(count, &requests) != 0 || requests == 0)
+        return error_set(err, "\"%.*s\" is no rate; write 100/s, 6000/m or 10/h", TEXT_ARG(value));
+    if (requests > (uint64_t)ms * RATE_MAX_PER_MS)
+        return error_set(err, "\"%.*s\" is more than a million requests per second",
+                         TEXT_ARG(value));
+    *ret_count = requests;
+    *ret_window_ms = ms;
+    return 0;
+}
+
 int number_parse_zone(struct text value, int *ret_minutes, struct error *err)
 {
     uint64_t hours = 0, minutes = 0;

@@ -25,6 +25,10 @@ WARN_UNUSED int number_parse_size(struct text value, uint64_t *ret_size, struct 
 WARN_UNUSED int number_parse_quota(struct text value, uint64_t *ret_count, int64_t *ret_window_ms,
                                    struct error *err);
 
+/* 100/s, 6000/m, 10/h: requests in a second, minute or hour. */
+WARN_UNUSED int number_parse_rate(struct text value, uint64_t *ret_count, int64_t *ret_window_ms,
+                                  struct error *err);
+
 /* +05:30; in minutes east of UTC. */
 WARN_UNUSED int number_parse_zone(struct text value, int *ret_minutes, struct error *err);
 

@@ -9,9 +9,11 @@
 #define SERVER(name)          .section = SECTION_SERVER, .key = #name
 #define PROVIDER(name)        .section = SECTION_PROVIDER, .key = #name
 #define ROUTE(name)           .section = SECTION_ROUTE, .key = #name
+#define CALLER(name)          .section = SECTION_CALLER, .key = #name
 #define IN_SERVER(name)       SERVER(name), STORED(server_config, name)
 #define IN_PROVIDER(name)     PROVIDER(name), STORED(provider_config, name)
 #define IN_ROUTE(name)        ROUTE(name), STORED(route_config, name)
+#define IN_CALLER(name)       CALLER(name), STORED(caller_config, name)
 
 #define SECONDS(n)  ((n)*1000LL)
 #define MINUTES(n)  SECONDS((n)*60LL)
@@ -195,6 +197,8 @@ const struct option options[] = {
      .help = "Allow plain http to an upstream beyond loopback: tokens travel readable."},
     {IN_ROUTE(strip_path), .type = OPTION_FLAG, .fallback = "yes",
      .help = "Drop the route's path before the rest is appended to the upstream."},
+    {IN_ROUTE(callers), .type = OPTION_LIST,
+     .help = "The callers that may use the route; others get 403. Without it, any."},
     {IN_ROUTE(header), .type = OPTION_FIELDS,
      .help = "A header field set on every request; overrides the provider's."},
     {IN_ROUTE(header_default), .type = OPTION_FIELDS,
@@ -231,6 +235,25 @@ const struct option options[] = {
      .flags = OPTION_INHERITED, .help = "As the provider's key, for this route's upstream."},
     {ROUTE(proxy), STORED(route_config, transport.proxy), .type = OPTION_URL, .word = "none",
      .flags = OPTION_INHERITED, .help = "As the provider's key, for this route's upstream."},
+
+    {IN_CALLER(api_key), .type = OPTION_SECRET,
+     .help = "The key that the program sends as X-Api-Key, or as the password of "
+             "Proxy-Authorization or Authorization: Basic."},
+    {IN_CALLER(api_key_next), .type = OPTION_SECRET,
+     .help = "A second key that is good at the same time, while the first is replaced."},
+    {IN_CALLER(unix_uid), .type = OPTION_NUMBER, .fallback = "none", .word = "none",
+     .word_value = -1, .least = 0, .most = UINT32_MAX - 1LL,
+     .help = "The user of the program, as the kernel tells it of a unix socket's peer."},
+    {IN_CALLER(unix_gid), .type = OPTION_NUMBER, .fallback = "none", .word = "none",
+     .word_value = -1, .least = 0, .most = UINT32_MAX - 1LL,
+     .help = "The program's group, likewise; where both are set, both must be right."},
+    {CALLER(rate), STORED(caller_config, rate), .type = OPTION_RATE, .fallback = "none",
+     .word = "none",
+     .help = "The most requests in a second, minute or hour; past it the answer is 429."},
+    {IN_CALLER(burst), .type = OPTION_NUMBER, .fallback = "auto", .word = "auto", .least = 1,
+     .most = 1000000,
+     .help =
+         "How many requests may come at once; auto is a tenth of a second's worth, at least 1."},
 };
 
 const size_t option_count = ARRAY_SIZE(options);

@@ -8,6 +8,7 @@ static const char *const kind_names[] = {
     [SECTION_SERVER] = "server",
     [SECTION_PROVIDER] = "provider",
     [SECTION_ROUTE] = "route",
+    [SECTION_CALLER] = "caller",
 };
 
 const char *section_kind_name(enum section_kind kind)
@@ -81,6 +82,7 @@ static const char *type_form(enum option_type type)
         [OPTION_STATUSES] = "list of statuses",
         [OPTION_REJECTS] = "list of status:text",
         [OPTION_QUOTA] = "number/duration",
+        [OPTION_RATE] = "rate (100/s, 6000/m)",
         [OPTION_ZONE] = "+HH:MM or -HH:MM",
         [OPTION_URL] = "URL",
         [OPTION_FILE] = "path of a file",

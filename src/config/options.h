@@ -15,7 +15,13 @@
 #include "base/buffer.h"
 #include "base/text.h"
 
-enum section_kind { SECTION_SERVER, SECTION_PROVIDER, SECTION_ROUTE };
+enum section_kind {
+    SECTION_SERVER,
+    SECTION_PROVIDER,
+    SECTION_ROUTE,
+    SECTION_CALLER,
+    SECTION_KINDS, /* how many there are */
+};
 
 /* What a value looks like and where it is stored (values.h parses by type). */
 enum option_type {
@@ -33,6 +39,7 @@ enum option_type {
     OPTION_STATUSES,   /* bool[600] */
     OPTION_REJECTS,    /* struct reject_match * and its count */
     OPTION_QUOTA,      /* uint64_t and int64_t: 10/10m */
+    OPTION_RATE,       /* uint64_t and int64_t: 100/s */
     OPTION_ZONE,       /* int, minutes: +05:30 */
     OPTION_URL,        /* char *, http or https */
     OPTION_FILE,       /* char *, a file that can be read */
@@ -55,7 +62,7 @@ struct option {
     const char *key;      /* of OPTION_FIELDS and OPTION_VARIABLE: without the .NAME */
     const char *fallback; /* the default as one would write it; NULL: none */
     const char *word;     /* a value of its own, such as `auto` or `none`; NULL: none */
-    int64_t word_value;   /* what it stores in a duration; elsewhere it stores 0, NULL or nothing */
+    int64_t word_value;   /* what it stores in a duration or number; elsewhere 0, NULL or nothing */
     const char *choices;  /* of a choice or pair: "POST, GET" */
     int64_t least, most;  /* bounds of a number, size or duration */
     unsigned flags;
@@ -66,7 +73,7 @@ struct option {
 extern const struct option options[];
 extern const size_t option_count;
 
-/* "server", "provider", "route" */
+/* "server", "provider", "route", "caller" */
 const char *section_kind_name(enum section_kind kind);
 
 /* 0, or -1 when there is no such kind. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config/builder.h"
+#include "config/caller_section.h"
 #include "config/fields.h"
 #include "config/lists.h"
 #include "config/route_check.h"
@@ -127,6 +128,7 @@ void route_section_build(const struct document *d, const struct section *s,
         section_error(d, s, NULL, "out of memory");
     else
         route_check(d, s, p, r);
+    caller_section_link(d, s, config, r);
 }
 
 static bool share_a_method(const struct config_list *a, const struct config_list *b)
@@ -173,5 +175,6 @@ void route_section_check_overlaps(const struct document *d, const struct config 
 void route_section_done(struct route_config *r)
 {
     builder_clear(SECTION_ROUTE, r);
+    free(r->caller_indices);
     free(r->name);
 }

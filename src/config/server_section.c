@@ -29,8 +29,10 @@ static void check_listeners(const struct document *d, const struct section *s,
                             const struct server_config *server)
 {
     const struct config_addresses *own = &server->listen, *admin = &server->admin_listen;
-    check_exposure(d, s, "listen", own,
-                   "whoever reaches it uses your credentials; nobody is asked who they are");
+    if (!document_has(d, SECTION_CALLER))
+        check_exposure(d, s, "listen", own,
+                       "whoever reaches it uses your credentials; nobody is asked who they are, "
+                       "unless [caller NAME] sections say whom to let in");
     check_exposure(d, s, "admin_listen", admin,
                    "whoever reaches it sees the status and can drop tokens");
     for (size_t i = 0; i < own->count; i++)

@@ -193,6 +193,11 @@ static int store_quota(struct text value, struct provider_config *p, struct erro
     return number_parse_quota(value, &p->token_quota, &p->token_quota_window, err);
 }
 
+static int store_rate(struct text value, struct caller_config *c, struct error *err)
+{
+    return number_parse_rate(value, &c->rate, &c->rate_window, err);
+}
+
 static int store_rejects(struct text value, struct provider_config *p, struct error *err)
 {
     return list_parse_rejects(value, &p->reject_match, &p->reject_match_count, err);
@@ -206,11 +211,13 @@ static bool may_be_empty(const struct option *o)
             o->type == OPTION_URL || o->type == OPTION_FILE);
 }
 
-/* `auto`, `none`, `off`: the place stays as it is, but for a duration. */
+/* `auto`, `none`, `off`: the place stays as it is, but for a duration or a number. */
 static int store_word(const struct option *o, void *place)
 {
     if (o->type == OPTION_DURATION)
         *(int64_t *)place = o->word_value;
+    else if (o->type == OPTION_NUMBER)
+        *(uint64_t *)place = (uint64_t)o->word_value;
     return 0;
 }
 
@@ -245,6 +252,8 @@ static int store(const struct option *o, struct text value, void *owner, struct 
         return store_rejects(value, owner, err);
     case OPTION_QUOTA:
         return store_quota(value, owner, err);
+    case OPTION_RATE:
+        return store_rate(value, owner, err);
     case OPTION_ZONE:
         return number_parse_zone(value, place, err);
     case OPTION_URL:
@@ -331,6 +340,7 @@ void value_free(const struct option *o, void *owner)
     case OPTION_PAIR:
     case OPTION_STATUSES:
     case OPTION_QUOTA:
+    case OPTION_RATE:
     case OPTION_ZONE:
     case OPTION_VARIABLE:
     case OPTION_LINK:

@@ -155,7 +155,8 @@ static void add_line(struct access_log *log, const struct access_entry *e)
     (void)buffer_add_string(&log->lines, json ? "{\"time\":\"" : "");
     add_time(log, e->wall_ms);
     (void)buffer_add_string(&log->lines, json ? "\"" : "");
-    add_known_word(log, KEY("caller"), text_of(e->peer));
+    add_known_word(log, KEY("caller"), text_of(e->caller));
+    add_known_word(log, KEY("peer"), text_of(e->peer));
     add_word(log, KEY("method"), cut(e->method, METHOD_MAX));
     add_word(log, KEY("host"), cut(e->host, HOST_MAX));
     add_word(log, KEY("path"), cut(e->path, PATH_MAX_SHOWN));

@@ -12,10 +12,11 @@ struct known_field {
 };
 
 /* By the length of the name: most fields cost no comparison at all. */
-static const struct known_field known[18][3] = {
+static const struct known_field known[20][3] = {
     [3] = {{TEXT_INIT("via"), FIELD_VIA}},
     [4] = {{TEXT_INIT("host"), FIELD_HOST}},
     [6] = {{TEXT_INIT("expect"), FIELD_EXPECT}, {TEXT_INIT("origin"), FIELD_ORIGIN}},
+    [9] = {{TEXT_INIT("x-api-key"), FIELD_API_KEY}},
     [10] = {{TEXT_INIT("connection"), FIELD_CONNECTION}},
     [11] = {{TEXT_INIT("traceparent"), FIELD_TRACEPARENT}},
     [12] = {{TEXT_INIT("x-request-id"), FIELD_REQUEST_ID},
@@ -24,6 +25,7 @@ static const struct known_field known[18][3] = {
     [14] = {{TEXT_INIT("content-length"), FIELD_CONTENT_LENGTH},
             {TEXT_INIT("sec-fetch-site"), FIELD_SEC_FETCH_SITE}},
     [17] = {{TEXT_INIT("transfer-encoding"), FIELD_TRANSFER_ENCODING}},
+    [19] = {{TEXT_INIT("proxy-authorization"), FIELD_PROXY_AUTHORIZATION}},
 };
 
 enum field_kind admission_field_kind(struct text name)
@@ -175,6 +177,8 @@ static int take_known(struct pass *p, enum field_kind kind, struct text value)
     case FIELD_OTHER:
     case FIELD_HOP_BY_HOP:
     case FIELD_AUTHORIZATION:
+    case FIELD_PROXY_AUTHORIZATION:
+    case FIELD_API_KEY:
         return 0;
     case FIELD_VIA:
         return take_via(p, value);

@@ -22,6 +22,8 @@ enum field_kind {
     FIELD_CONNECTION,
     FIELD_EXPECT,
     FIELD_AUTHORIZATION,
+    FIELD_PROXY_AUTHORIZATION,
+    FIELD_API_KEY, /* X-Api-Key: the proxy's where callers have keys, else the API's */
     FIELD_ORIGIN,
     FIELD_SEC_FETCH_SITE,
     FIELD_MAX_FORWARDS,

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/log.h"
+#include "proxy/caller_gate.h"
 #include "proxy/relay.h"
 #include "proxy/request_head.h"
 
@@ -322,11 +323,11 @@ static int find_route(struct exchange *e, struct problem *p, char allow[ROUTER_A
 {
     const struct worker_view *v = e->view;
     int refused = exchange_find_route(v->router, v->config, &e->admission, &e->route, p, allow);
-    if (!refused || p->code == PROBLEM_body_too_large) {
-        e->plan = &v->plans[e->route];
-        e->pool = &v->routes[e->route];
-    }
-    return refused;
+    if (refused && p->code != PROBLEM_body_too_large)
+        return -1;
+    e->plan = &v->plans[e->route];
+    e->pool = &v->routes[e->route];
+    return caller_gate_enter(v->callers, e->caller, e->route, p) ? -1 : refused;
 }
 
 static void prepare_replay(struct exchange *e)
@@ -344,8 +345,10 @@ static void begin(struct exchange *e)
     char allow[ROUTER_ALLOW_SIZE];
     worker_make_request_id(e->worker, e->own_request_id);
     e->request_id = text_of(e->own_request_id);
+    const struct worker_view *v = e->view;
     int refused =
-        admission_check(e->request, &e->view->config->server, e->view->router, &e->admission, &p);
+        admission_check(e->request, &v->config->server, v->router, &e->admission, &p) ||
+        caller_gate_admit(v->callers, e->request, &e->admission, e->started_ns, &e->caller, &p);
     if (e->admission.request_id.size)
         e->request_id = e->admission.request_id;
     if (!refused && admission_is_for_us(&e->admission)) {
@@ -493,10 +496,13 @@ static void count(struct exchange *e, int64_t total_us, int64_t upstream_us)
     struct worker_stats *w = worker_stats(e->worker);
     if (e->error)
         stats_add(&w->errors[e->error], 1);
+    unsigned code = e->status < STATS_STATUS_MAX ? e->status : 0;
+    if (e->caller)
+        stats_add(&e->caller->stats[worker_index(e->worker)].by_status[code], 1);
     if (!e->pool)
         return;
     struct route_stats *s = e->pool->stats;
-    stats_add(&s->by_status[e->status < STATS_STATUS_MAX ? e->status : 0], 1);
+    stats_add(&s->by_status[code], 1);
     stats_observe(&s->duration, total_us);
     if (e->first_byte_ns)
         stats_observe(&s->upstream, upstream_us);
@@ -516,6 +522,7 @@ static void log_access(struct exchange *e, int64_t total_us, int64_t upstream_us
                                                  : "aborted";
     struct access_entry entry = {
         .wall_ms = clock_wall_ms(),
+        .caller = e->caller ? e->caller->config->name : NULL,
         .peer = http_request_peer(e->request),
         .method = e->admission.method,
         .host = e->admission.host,

@@ -43,6 +43,7 @@ struct exchange {
     enum exchange_state state;
 
     struct admission admission;
+    const struct caller *caller;   /* the view's; NULL: not known, or nobody is asked */
     const struct route_plan *plan; /* NULL until it is routed */
     size_t route;
     struct worker_route *pool;

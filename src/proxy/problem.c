@@ -5,6 +5,8 @@
 
 #include "base/encoding.h"
 
+enum { RATE_STATE_SIZE = 48 };
+
 static const struct {
     const char *name;
     unsigned status;
@@ -56,11 +58,33 @@ const char *problem_proxy_status(char text[PROXY_STATUS_SIZE], const struct prob
     return text;
 }
 
+/* RFC 9110 15.5.2, 15.5.8: such an answer says how to be let in. */
+static size_t add_challenge(struct field *fields, const struct problem *p)
+{
+    if (p->code != PROBLEM_caller_unknown)
+        return 0;
+    fields[0] =
+        (struct field){p->status == 407 ? TEXT("Proxy-Authenticate") : TEXT("WWW-Authenticate"),
+                       TEXT("Basic realm=\"bearerd\"")};
+    return 1;
+}
+
+/* draft-ietf-httpapi-ratelimit-headers: nothing is left, and when there will be something. */
+static size_t add_rate(struct field *fields, const struct problem *p, char state[RATE_STATE_SIZE])
+{
+    if (!p->rate_policy)
+        return 0;
+    (void)snprintf(state, RATE_STATE_SIZE, "\"caller\";r=0;t=%lld", (long long)p->retry_after_s);
+    fields[0] = (struct field){TEXT("RateLimit-Policy"), text_of(p->rate_policy)};
+    fields[1] = (struct field){TEXT("RateLimit"), text_of(state)};
+    return 2;
+}
+
 void problem_respond(struct http_request *r, const struct problem *p, struct text request_id)
 {
-    struct field fields[8];
+    struct field fields[12];
     size_t count = 0;
-    char retry[24], status[PROXY_STATUS_SIZE];
+    char retry[24], status[PROXY_STATUS_SIZE], rate[RATE_STATE_SIZE];
     fields[count++] = (struct field){TEXT("Content-Type"), TEXT("application/problem+json")};
     fields[count++] = (struct field){TEXT("Cache-Control"), TEXT("no-store")};
     fields[count++] =
@@ -72,6 +96,8 @@ void problem_respond(struct http_request *r, const struct problem *p, struct tex
         (void)snprintf(retry, sizeof(retry), "%lld", (long long)p->retry_after_s);
         fields[count++] = (struct field){TEXT("Retry-After"), text_of(retry)};
     }
+    count += add_challenge(&fields[count], p);
+    count += add_rate(&fields[count], p, rate);
     struct buffer body;
     buffer_init(&body, 4096);
     problem_write(&body, p, request_id);

@@ -13,12 +13,14 @@
 /* code, status, title, error type of RFC 9209 section 2.3 */
 #define PROBLEMS(X)                                                                                \
     X(bad_request, 400, "Bad request", "http_request_error")                                       \
+    X(caller_unknown, 401, "Caller unknown", "http_request_denied")                                \
     X(caller_forbidden, 403, "Caller forbidden", "http_request_denied")                            \
     X(origin_forbidden, 403, "Origin forbidden", "http_request_denied")                            \
     X(no_route, 404, "No route", "destination_not_found")                                          \
     X(method_not_allowed, 405, "Method not allowed", "http_request_denied")                        \
     X(body_too_large, 413, "Body too large", "http_request_error")                                 \
     X(host_not_accepted, 421, "Host not accepted", "http_request_denied")                          \
+    X(rate_limited, 429, "Rate limited", "http_request_denied")                                    \
     X(loop_detected, 508, "Loop detected", "proxy_loop_detected")                                  \
     X(token_refused, 502, "Token refused", "proxy_configuration_error")                            \
     X(token_unavailable, 503, "Token unavailable", "destination_unavailable")                      \
@@ -47,6 +49,7 @@ struct problem {
     char detail[PROBLEM_DETAIL_SIZE]; /* what to do; never a provider's text or a secret */
     int64_t retry_after_s;            /* 0: no Retry-After */
     const char *allow;                /* for 405; good until the response was given */
+    const char *rate_policy;          /* the RateLimit-Policy field that it breaks; NULL: none */
     const char *connection_error;     /* instead of the code's error type; NULL: none */
     bool close;                       /* end the connection: what follows cannot be trusted */
 };

@@ -90,7 +90,7 @@ static bool passes(const struct outgoing *o, size_t i)
 {
     const struct admission *a = o->admission;
     enum field_kind kind = (enum field_kind)a->kinds[i];
-    if (kind != FIELD_OTHER && kind != FIELD_VIA && kind != FIELD_ORIGIN &&
+    if (kind != FIELD_OTHER && kind != FIELD_API_KEY && kind != FIELD_VIA && kind != FIELD_ORIGIN &&
         kind != FIELD_SEC_FETCH_SITE && kind != FIELD_TRACEPARENT)
         return false; /* replaced, or of one connection only */
     struct text name = a->fields[i].name;
@@ -145,17 +145,23 @@ static int write_rendered(struct buffer *out, const struct outgoing *o,
     return field_value_is_clean(value) ? buffer_add_string(out, "\r\n") : -1;
 }
 
+/* A field that the client sends, but that goes no further, takes no default away. */
+static bool client_sends(const struct outgoing *o, struct text name)
+{
+    return field_find(o->admission->fields, o->admission->field_count, name) &&
+           !route_plan_drops(o->plan, name);
+}
+
 static int write_configured_fields(struct buffer *out, const struct outgoing *o)
 {
     const struct route_plan *plan = o->plan;
-    const struct admission *a = o->admission;
     (void)buffer_add_text(out, buffer_text(&plan->fixed));
     for (size_t i = 0; i < plan->rendered_count; i++)
         if (write_rendered(out, o, plan->rendered[i]))
             return -1;
     const struct config_fields *defaults = &plan->route->header_default;
     for (size_t i = 0; i < defaults->count; i++)
-        if (!field_find(a->fields, a->field_count, text_of(defaults->items[i].name)) &&
+        if (!client_sends(o, text_of(defaults->items[i].name)) &&
             write_rendered(out, o, &defaults->items[i]))
             return -1;
     return 0;

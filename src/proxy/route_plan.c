@@ -35,10 +35,10 @@ static int plan_headers(struct route_plan *plan)
     return 0;
 }
 
-static int plan_dropped(struct route_plan *plan)
+static int plan_dropped(struct route_plan *plan, const struct config *config)
 {
     const struct route_config *route = plan->route;
-    size_t most = route->header.count + route->header_remove.count + 1;
+    size_t most = route->header.count + route->header_remove.count + 2;
     plan->dropped = calloc(most, sizeof(*plan->dropped));
     if (!plan->dropped)
         return -1;
@@ -48,6 +48,8 @@ static int plan_dropped(struct route_plan *plan)
         plan->dropped[plan->dropped_count++] = route->header_remove.items[i];
     if (plan->provider && route->inject_in == INJECT_HEADER)
         plan->dropped[plan->dropped_count++] = route->inject_name;
+    if (config->has_api_keys)
+        plan->dropped[plan->dropped_count++] = "X-Api-Key";
     return 0;
 }
 
@@ -87,7 +89,7 @@ static int plan_route(struct route_plan *plan, const struct config *config,
     if (path.size > 0 && path.at[path.size - 1] == '/')
         path.size--;
     plan->base = path;
-    return plan_headers(plan) || plan_dropped(plan) || plan_origin(plan) ? -1 : 0;
+    return plan_headers(plan) || plan_dropped(plan, config) || plan_origin(plan) ? -1 : 0;
 }
 
 struct route_plan *route_plans_new(const struct config *config)

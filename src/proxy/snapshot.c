@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 struct snapshot *snapshot_new(struct config *config, struct token_slot *const *slots,
-                              struct stats *stats)
+                              struct stats *stats, const struct snapshot *before)
 {
     struct snapshot *s = calloc(1, sizeof(*s));
     if (!s)
@@ -12,10 +12,12 @@ struct snapshot *snapshot_new(struct config *config, struct token_slot *const *s
     s->config = config_ref(config);
     s->router = router_new(config);
     s->plans = route_plans_new(config);
+    s->callers = caller_table_new(config, stats, before ? before->callers : NULL);
     s->route_stats = calloc(config->route_count + 1, sizeof(*s->route_stats));
     s->provider_stats = calloc(config->provider_count + 1, sizeof(*s->provider_stats));
     s->slots = calloc(config->provider_count + 1, sizeof(struct token_slot *));
-    bool ok = s->router && s->plans && s->route_stats && s->provider_stats && s->slots;
+    bool ok =
+        s->router && s->plans && s->callers && s->route_stats && s->provider_stats && s->slots;
     for (size_t i = 0; ok && i < config->route_count; i++)
         ok = (s->route_stats[i] = stats_route(stats, config->routes[i].name)) != NULL;
     for (size_t i = 0; ok && i < config->provider_count; i++) {
@@ -45,6 +47,7 @@ void snapshot_unref(struct snapshot *s)
     free(s->slots);
     free(s->provider_stats);
     free(s->route_stats);
+    caller_table_free(s->callers);
     route_plans_free(s->plans, s->config->route_count);
     router_free(s->router);
     config_unref(s->config);

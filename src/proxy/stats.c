@@ -13,7 +13,7 @@ struct named {
 struct stats {
     unsigned workers;
     struct worker_stats *worker_stats;
-    struct named *routes, *providers;
+    struct named *routes, *providers, *callers;
 };
 
 void stats_observe(struct stats_histogram *h, int64_t us)
@@ -62,6 +62,7 @@ void stats_free(struct stats *s)
         return;
     free_all(s->routes);
     free_all(s->providers);
+    free_all(s->callers);
     free(s->worker_stats);
     free(s);
 }
@@ -96,15 +97,29 @@ struct provider_stats *stats_provider(struct stats *s, const char *name)
     return find_or_add(&s->providers, name, s->workers, sizeof(struct provider_stats));
 }
 
-const struct route_stats *stats_route_at(const struct stats *s, size_t i, const char **ret_name)
+struct caller_stats *stats_caller(struct stats *s, const char *name)
 {
-    const struct named *n = s->routes;
+    return find_or_add(&s->callers, name, s->workers, sizeof(struct caller_stats));
+}
+
+static const void *items_at(const struct named *n, size_t i, const char **ret_name)
+{
     while (n && i-- > 0)
         n = n->next;
     if (!n)
         return NULL;
     *ret_name = n->name;
     return n->items;
+}
+
+const struct route_stats *stats_route_at(const struct stats *s, size_t i, const char **ret_name)
+{
+    return items_at(s->routes, i, ret_name);
+}
+
+const struct caller_stats *stats_caller_at(const struct stats *s, size_t i, const char **ret_name)
+{
+    return items_at(s->callers, i, ret_name);
 }
 
 struct worker_stats *stats_worker(struct stats *s, unsigned worker)

@@ -3,7 +3,7 @@
  *
  * A worker has its own copy of everything, so that counting is a plain addition in its own cache
  * line; a reader adds the copies up. Values only grow, gauges excepted. They belong to the name of
- * a route or provider and outlive reloads.
+ * a route, provider or caller and outlive reloads.
  */
 #ifndef PROXY_STATS_H
 #define PROXY_STATS_H
@@ -45,6 +45,11 @@ struct route_stats {
 /* One worker's gauges of one provider, as of its last answer. */
 struct provider_stats {
     stats_counter waiters; /* requests that wait for its token */
+};
+
+/* One worker's counters of one caller. */
+struct caller_stats {
+    stats_counter by_status[STATS_STATUS_MAX];
 };
 
 /* One worker's other counters. */
@@ -93,6 +98,10 @@ WARN_UNUSED struct provider_stats *stats_provider(struct stats *s, const char *n
  * counters, one per worker, and its name; NULL after the last. Control thread.
  */
 const struct route_stats *stats_route_at(const struct stats *s, size_t i, const char **ret_name);
+
+/* The same two for a caller. */
+WARN_UNUSED struct caller_stats *stats_caller(struct stats *s, const char *name);
+const struct caller_stats *stats_caller_at(const struct stats *s, size_t i, const char **ret_name);
 
 struct worker_stats *stats_worker(struct stats *s, unsigned worker);
 unsigned stats_workers(const struct stats *s);

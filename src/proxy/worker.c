@@ -86,6 +86,11 @@ struct worker_view *worker_view_ref(struct worker *w)
 
 /* ---- what exchanges need ---- */
 
+unsigned worker_index(const struct worker *w)
+{
+    return w->index;
+}
+
 struct loop *worker_loop(const struct worker *w)
 {
     return w->loop;

@@ -68,6 +68,7 @@ bool worker_has_answered(const struct worker *w, uint64_t ticket);
 
 struct exchange;
 
+unsigned worker_index(const struct worker *w);
 struct loop *worker_loop(const struct worker *w);
 struct worker_stats *worker_stats(const struct worker *w);
 struct access_log *worker_access_log(struct worker *w);

@@ -96,7 +96,8 @@ struct worker_view *worker_view_new(const struct worker_home *home, struct snaps
                               .snapshot = snapshot_ref(s),
                               .config = s->config,
                               .router = s->router,
-                              .plans = s->plans};
+                              .plans = s->plans,
+                              .callers = s->callers};
     list_init(&v->link);
     v->routes = calloc(s->config->route_count + 1, sizeof(*v->routes));
     v->providers = calloc(s->config->provider_count + 1, sizeof(*v->providers));

@@ -34,6 +34,7 @@ struct worker_view {
     const struct config *config;
     const struct router *router;
     const struct route_plan *plans;
+    const struct caller_table *callers;
     struct worker_route *routes;
     struct worker_provider *providers;
     struct token_reader *tokens; /* one per provider */

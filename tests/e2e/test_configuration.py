@@ -177,7 +177,7 @@ def test_plain_http_needs_a_loud_switch(check):
 
 def test_keys_of_later_versions_are_unknown(check):
     """A key exists only when it works."""
-    for text in ("[caller x]\napi_key = literal:abcdefgh\n", "[store]\nfile = x\n",
+    for text in ("[store]\nfile = x\n",
                  "[server]\ntls_cert = x\n"):
         assert check(text + MINIMAL).status == CONFIGURATION
     assert check(replaced("client_id", "jwt_key = literal:x\nclient_id")).status == CONFIGURATION

@@ -9,33 +9,12 @@ import threading
 import time
 
 import pytest
-from actors import Client, Truncated, section, wait_until, wire
+from actors import Client, section, wait_until, wire
 from actors.ports import HeldPort
+from actors.reloading import Load, Reloading
 
 HUP, USR1 = signal.SIGHUP, signal.SIGUSR1
 SUCCESSFUL = "bearerd_config_last_reload_successful"
-
-
-class Reloading:
-    """A bearerd with a file that changes."""
-
-    def __init__(self, bearerd):
-        self.bearerd = bearerd
-        self.done = 0
-
-    def __call__(self, config=None, server=None, ini=None):
-        """Writes the file and sends HUP; returns the log's lines once the reload is over."""
-        if config is not None or ini is not None:
-            self.bearerd.write_config(config or "", server, ini)
-        before = len(self.results())
-        seen = len(self.bearerd.stderr)
-        self.bearerd.signal(HUP)
-        wait_until(lambda: len(self.results()) > before, "the reload")
-        return self.bearerd.stderr[seen:]
-
-    def results(self):
-        return (self.bearerd.log_lines("configuration reloaded")
-                + self.bearerd.log_lines("the reload failed"))
 
 
 def wait_refused(port):
@@ -369,39 +348,6 @@ def test_unix_sockets_come_and_go(bearerd, reload, good, tmp_path):
 
 
 # --- under load -----------------------------------------------------------------------------------
-
-
-class Load:
-    """Clients that ask without pause, on kept connections and on new ones, and count failures."""
-
-    def __init__(self, bearerd, clients=4):
-        self.bearerd, self.stop = bearerd, threading.Event()
-        self.answers, self.failures = [0] * clients, []
-        self.threads = [threading.Thread(target=self.run, args=(number,), daemon=True)
-                        for number in range(clients)]
-
-    def run(self, number):
-        try:
-            while not self.stop.is_set():
-                with self.bearerd.client() as client:
-                    for _ in range(1 if number % 2 else 50):
-                        answer = client.get(f"/load/{number}")
-                        assert answer.status == 200, answer
-                        self.answers[number] += 1
-        except (AssertionError, OSError, Truncated) as error:
-            self.failures.append(repr(error))
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        for thread in self.threads:
-            thread.join(30)
-        assert not self.failures, self.failures
-        assert min(self.answers) > 0
 
 
 def test_no_request_fails(bearerd, reload, good, idp, tmp_path):

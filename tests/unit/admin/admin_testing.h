@@ -81,7 +81,7 @@ static inline void stage_open(struct stage *s)
     assert_int_equal(token_registry_apply(s->state.tokens, s->config, &err), 0);
     struct token_slot *slots[] = {token_registry_slot(s->state.tokens, 0),
                                   token_registry_slot(s->state.tokens, 1)};
-    s->snapshot = snapshot_new(s->config, slots, s->state.stats);
+    s->snapshot = snapshot_new(s->config, slots, s->state.stats, NULL);
     assert_non_null(s->snapshot);
     s->state.snapshot = s->snapshot;
 }

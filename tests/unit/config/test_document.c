@@ -76,12 +76,10 @@ static void unknown_things(void **state)
     assert_told("[provder x]\na = b\n",
                 "t.ini:1: [provder]: unknown section; did you mean [provider NAME]?");
     assert_told("[serverr]\n", "t.ini:1: [serverr]: unknown section; did you mean [server]?");
-    assert_told("[caller x]\napi_key = literal:a\n",
-                "t.ini:1: [caller]: unknown section; there are [server], [provider NAME] and "
-                "[route NAME]");
     assert_told("[store]\nfile = x\n",
-                "t.ini:1: [store]: unknown section; there are [server], [provider NAME] and "
-                "[route NAME]");
+                "t.ini:1: [store]: unknown section; there are [server], [provider NAME], "
+                "[route NAME] and [caller NAME]");
+    assert_told("[callr x]\n", "t.ini:1: [callr]: unknown section; did you mean [caller NAME]?");
 }
 
 static void duplicates_name_both_lines(void **state)

@@ -101,6 +101,43 @@ static void quotas(void **state)
             fail_msg("%s was taken", wrong[i]);
 }
 
+static void rates(void **state)
+{
+    (void)state;
+    uint64_t count = 1;
+    int64_t window = 1;
+    assert_int_equal(number_parse_rate(TEXT("100/s"), &count, &window, NULL), 0);
+    assert_int_equal(count, 100);
+    assert_int_equal(window, 1000);
+    assert_int_equal(number_parse_rate(TEXT("6000 / m"), &count, &window, NULL), 0);
+    assert_int_equal(count, 6000);
+    assert_int_equal(window, 60000);
+    assert_int_equal(number_parse_rate(TEXT("1000000/s"), &count, &window, NULL), 0);
+    assert_int_equal(number_parse_rate(TEXT("3600000000/h"), &count, &window, NULL), 0);
+    assert_int_equal(window, 3600000);
+    static const char *const wrong[] = {"",
+                                        "10",
+                                        "10/",
+                                        "/s",
+                                        "0/s",
+                                        "10/ms",
+                                        "-1/s",
+                                        "1.5/s",
+                                        "10/s/s",
+                                        "10/1s",
+                                        "10/S",
+                                        "10s",
+                                        "10/d",
+                                        "ten/s",
+                                        "1000001/s",
+                                        "3600000001/h",
+                                        "99999999999999999999/h"};
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+        if (number_parse_rate(text_of(wrong[i]), &count, &window, NULL) == 0)
+            fail_msg("%s was taken", wrong[i]);
+    assert_int_equal(window, 3600000);
+}
+
 static void zones(void **state)
 {
     (void)state;
@@ -128,9 +165,13 @@ static void there_is_a_processor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(durations),     cmocka_unit_test(sizes),
-        cmocka_unit_test(whole_numbers), cmocka_unit_test(quotas),
-        cmocka_unit_test(zones),         cmocka_unit_test(there_is_a_processor),
+        cmocka_unit_test(durations),
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(whole_numbers),
+        cmocka_unit_test(quotas),
+        cmocka_unit_test(rates),
+        cmocka_unit_test(zones),
+        cmocka_unit_test(there_is_a_processor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,9 @@ static void kinds(void **state)
     assert_int_equal(kind, SECTION_ROUTE);
     assert_string_equal(section_kind_name(kind), "route");
     assert_int_equal(section_kind_find(TEXT("Route"), &kind), -1);
-    assert_int_equal(section_kind_find(TEXT("caller"), &kind), -1);
+    assert_int_equal(section_kind_find(TEXT("caller"), &kind), 0);
+    assert_int_equal(kind, SECTION_CALLER);
+    assert_int_equal(section_kind_find(TEXT("callers"), &kind), -1);
     assert_int_equal(section_kind_find(TEXT(""), &kind), -1);
 }
 

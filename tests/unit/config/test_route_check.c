@@ -116,7 +116,7 @@ static void headers(void **state)
         {"client_key = /dev/null", "a key without its certificate"},
         {"client_cert = /dev/null\nclient_key = /dev/null", NULL},
         {"proxy = http://a:1/b", "a proxy has no path"},
-        {"callers = a", "callers: unknown key"},
+        {"callers = a", "callers: there is no [caller a]"},
         {"envelope = airpay-v4", "envelope: this key belongs in [provider NAME]"},
     };
     try_all(attempts, ARRAY_SIZE(attempts));

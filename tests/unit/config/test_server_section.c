@@ -91,6 +91,15 @@ static void exposure_is_warned_about(void **state)
     unload(&l);
 }
 
+static void callers_are_asked_who_they_are(void **state)
+{
+    (void)state;
+    struct loaded l = load_sound("[server]\nlisten = 0.0.0.0:8080\n" PROVIDER ROUTE
+                                 "[caller shop]\napi_key = literal:0123456789abcdef\n");
+    assert_int_equal(l.messages.count, 0);
+    unload(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -98,6 +107,7 @@ int main(void)
         cmocka_unit_test(hosts_and_origins),
         cmocka_unit_test(mistakes),
         cmocka_unit_test(exposure_is_warned_about),
+        cmocka_unit_test(callers_are_asked_who_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

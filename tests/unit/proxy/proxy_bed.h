@@ -87,7 +87,7 @@ static inline void bed_start(const char *ini)
 {
     struct error err;
     bed.config = bed_config(ini);
-    bed.snapshot = snapshot_new(bed.config, bed.slots, bed.stats);
+    bed.snapshot = snapshot_new(bed.config, bed.slots, bed.stats, NULL);
     assert_non_null(bed.snapshot);
     struct worker_options options = bed_options();
     bed.worker = worker_start(&options, &err);

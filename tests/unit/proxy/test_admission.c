@@ -390,7 +390,8 @@ static void each_field_has_its_kind(void **state)
         {"HTTP2-Settings", FIELD_HOP_BY_HOP},
         {"Proxy-Connection", FIELD_HOP_BY_HOP},
         {"Proxy-Authenticate", FIELD_HOP_BY_HOP},
-        {"PROXY-AUTHORIZATION", FIELD_HOP_BY_HOP},
+        {"PROXY-AUTHORIZATION", FIELD_PROXY_AUTHORIZATION},
+        {"x-api-KEY", FIELD_API_KEY},
         {"Proxy-Authentication-Info", FIELD_HOP_BY_HOP},
         {"host", FIELD_HOST},
         {"Via", FIELD_VIA},
@@ -408,6 +409,7 @@ static void each_field_has_its_kind(void **state)
         {"T", FIELD_OTHER},
         {"Hosts", FIELD_OTHER},
         {"Content_Length", FIELD_OTHER},
+        {"X_Api_Key", FIELD_OTHER},
         {"Cookie", FIELD_OTHER},
         {"X-A-Field-Whose-Name-Is-Longer", FIELD_OTHER},
     };

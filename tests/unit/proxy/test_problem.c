@@ -37,12 +37,14 @@ static void every_code_has_its_status(void **state)
         unsigned status;
     } table[] = {
         {PROBLEM_bad_request, "bad_request", 400},
+        {PROBLEM_caller_unknown, "caller_unknown", 401},
         {PROBLEM_caller_forbidden, "caller_forbidden", 403},
         {PROBLEM_origin_forbidden, "origin_forbidden", 403},
         {PROBLEM_no_route, "no_route", 404},
         {PROBLEM_method_not_allowed, "method_not_allowed", 405},
         {PROBLEM_body_too_large, "body_too_large", 413},
         {PROBLEM_host_not_accepted, "host_not_accepted", 421},
+        {PROBLEM_rate_limited, "rate_limited", 429},
         {PROBLEM_loop_detected, "loop_detected", 508},
         {PROBLEM_token_refused, "token_refused", 502},
         {PROBLEM_token_unavailable, "token_unavailable", 503},
@@ -62,7 +64,7 @@ static void every_code_has_its_status(void **state)
         assert_int_equal(p.status, table[i].status);
         assert_string_equal(problem_name(table[i].code), table[i].name);
         assert_string_equal(p.detail, "do this");
-        assert_false(p.close || p.allow || p.retry_after_s || p.connection_error);
+        assert_false(p.close || p.allow || p.retry_after_s || p.rate_policy || p.connection_error);
     }
     assert_string_equal(problem_name(PROBLEM_NONE), "");
 }

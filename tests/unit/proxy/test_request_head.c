@@ -201,6 +201,34 @@ static void the_clients_credentials_never_pass(void **state)
                 "X-Authorization: passes\r\n" TOKEN END);
 }
 
+#define CALLER "[caller shop]\napi_key = literal:0123456789abcdef\n"
+
+/* Where callers have keys X-Api-Key is one of ours, and what looks like it is taken for it. */
+static void a_callers_key_never_passes(void **state)
+{
+    (void)state;
+    static const char head[] = "GET /p/x HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: mine\r\n"
+                               "x_api_key: mine\r\nX-Api_key: mine\r\nApi-Key: passes\r\n";
+    assert_head(NONE CALLER, head, NULL,
+                "GET /v1/x HTTP/1.1\r\nHost: api.example.com\r\nApi-Key: passes\r\n" END);
+    assert_head(NONE, head, NULL,
+                "GET /v1/x HTTP/1.1\r\nHost: api.example.com\r\nX-Api-Key: mine\r\n"
+                "x_api_key: mine\r\nX-Api_key: mine\r\nApi-Key: passes\r\n" END);
+}
+
+/* The API's own key then comes from the configuration. */
+static void a_callers_key_takes_no_configured_one_away(void **state)
+{
+    (void)state;
+    static const char head[] = "GET /p/x HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: mine\r\n";
+    assert_head(NONE "header.X-Api-Key = theirs\n" CALLER, head, NULL,
+                "GET /v1/x HTTP/1.1\r\nHost: api.example.com\r\nX-Api-Key: theirs\r\n" END);
+    assert_head(NONE "header_default.X-Api-Key = theirs\n" CALLER, head, NULL,
+                "GET /v1/x HTTP/1.1\r\nHost: api.example.com\r\nX-Api-Key: theirs\r\n" END);
+    assert_head(NONE "header_default.X-Api-Key = theirs\n", head, NULL,
+                "GET /v1/x HTTP/1.1\r\nHost: api.example.com\r\nX-Api-Key: mine\r\n" END);
+}
+
 static void the_required_field_is_for_us(void **state)
 {
     (void)state;
@@ -440,6 +468,8 @@ int main(void)
         cmocka_unit_test(what_concerns_one_connection_stays_here),
         cmocka_unit_test(connection_cannot_take_the_token_away),
         cmocka_unit_test(the_clients_credentials_never_pass),
+        cmocka_unit_test(a_callers_key_never_passes),
+        cmocka_unit_test(a_callers_key_takes_no_configured_one_away),
         cmocka_unit_test(the_required_field_is_for_us),
         cmocka_unit_test(configured_fields_replace_default_or_remove),
         cmocka_unit_test(a_field_that_comes_out_with_a_line_break_stops_the_request),

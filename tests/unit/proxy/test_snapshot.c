@@ -44,7 +44,7 @@ static int teardown(void **state)
 
 static struct snapshot *make(void)
 {
-    struct snapshot *s = snapshot_new(bed.config, bed.slots, bed.stats);
+    struct snapshot *s = snapshot_new(bed.config, bed.slots, bed.stats, NULL);
     assert_non_null(s);
     return s;
 }

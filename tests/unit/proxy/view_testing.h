@@ -66,7 +66,7 @@ static inline struct snapshot *snapshot_of(struct ground *g, const char *ini)
     assert_int_equal(token_registry_apply(g->tokens, c, &err), 0);
     for (size_t i = 0; i < c->provider_count; i++)
         slots[i] = token_registry_slot(g->tokens, i);
-    struct snapshot *s = snapshot_new(c, slots, g->stats);
+    struct snapshot *s = snapshot_new(c, slots, g->stats, NULL);
     assert_non_null(s);
     config_unref(c);
     return s;
