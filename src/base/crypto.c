@@ -158,3 +158,8 @@ void crypto_tls_watch_close(void *ssl_context, bool *closed)
     (void)SSL_CTX_set_app_data((SSL_CTX *)ssl_context, closed);
     SSL_CTX_set_info_callback(ssl_context, on_tls_info);
 }
+
+const char *crypto_certificate_problem(long verify_result)
+{
+    return X509_verify_cert_error_string(verify_result);
+}

@@ -57,4 +57,7 @@ WARN_UNUSED int crypto_uuid(char ret_uuid[UUID_TEXT_SIZE]);
  */
 void crypto_tls_watch_close(void *ssl_context, bool *closed);
 
+/* The words for what was wrong with a peer's certificate (an X509_V_ERR_ code). */
+const char *crypto_certificate_problem(long verify_result);
+
 #endif

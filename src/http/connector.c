@@ -9,6 +9,7 @@
 
 #include "base/crypto.h"
 #include "base/list.h"
+#include "http/curl_words.h"
 
 /* ---- running libcurl's multi interface from a loop ---- */
 
@@ -193,7 +194,7 @@ struct connection {
     curl_socket_t fd;
     connect_done *done;
     void *arg;
-    char detail[CURL_ERROR_SIZE];
+    bool by_proxy;
 };
 
 struct connector *connector_new(struct loop *loop, struct error *err)
@@ -260,10 +261,8 @@ static void on_connected(void *ctx UNUSED, void *easy, int code)
         conn->done(conn, conn->arg, result, "");
         return;
     }
-    char detail[CURL_ERROR_SIZE];
-    const char *words = conn->detail[0] ? conn->detail : curl_easy_strerror((CURLcode)code);
-    memcpy(detail, words, strnlen(words, sizeof(detail) - 1) + 1);
-    detail[sizeof(detail) - 1] = '\0';
+    char detail[CURL_WORDS_SIZE];
+    curl_words(easy, code, conn->by_proxy ? "" : NULL, detail);
     connect_done *done = conn->done;
     void *arg = conn->arg;
     connection_close(conn);
@@ -303,7 +302,7 @@ static void set_options(struct connection *conn, const struct origin *o, int64_t
     (void)curl_easy_setopt(e, CURLOPT_URL, o->url);
     (void)curl_easy_setopt(e, CURLOPT_CONNECT_ONLY, 1L);
     (void)curl_easy_setopt(e, CURLOPT_PRIVATE, conn);
-    (void)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, conn->detail);
+    conn->by_proxy = o->proxy != NULL;
     (void)curl_easy_setopt(e, CURLOPT_SHARE, conn->group->connector->share);
     (void)curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
     (void)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);

@@ -61,7 +61,7 @@ void connector_free(struct connector *c);
 
 /*
  * Called once for each connector_connect, never from inside it. On CONNECT_OK the connection is
- * ready; otherwise it is gone, and `detail` says why in libcurl's words (no secrets in them).
+ * ready; otherwise it is gone, and `detail` says why (curl_words.h).
  */
 typedef void connect_done(struct connection *conn, void *arg, enum connect_result result,
                           const char *detail);

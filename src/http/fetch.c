@@ -1,11 +1,13 @@
 #include "http/fetch.h"
 
 #include <curl/curl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/list.h"
 #include "http/connector.h"
+#include "http/curl_words.h"
 
 enum {
     HEAD_MAX = 64 * 1024,  /* all fields of a response, 1xx ones included */
@@ -29,7 +31,8 @@ struct fetch {
     size_t head_size;
     bool too_large;
     char content_type[FIELD_VALUE_MAX], retry_after[FIELD_VALUE_MAX];
-    char detail[CURL_ERROR_SIZE];
+    char *proxy; /* NULL: none */
+    char detail[CURL_WORDS_SIZE];
 };
 
 /* ---- life of one request ---- */
@@ -48,6 +51,7 @@ static void fetch_free(struct fetch *f)
     free_fields(f->fields);
     buffer_done(&f->request_body);
     buffer_done(&f->body);
+    free(f->proxy);
     free(f);
 }
 
@@ -137,21 +141,13 @@ static enum fetch_result result_of(const struct fetch *f, CURLcode code)
     }
 }
 
-/*
- * libcurl's own text names hosts and reasons. For a response that breaks the rules it may quote
- * it, so there only the name of the failure is passed on.
- */
-static const char *detail_of(const struct fetch *f, enum fetch_result result, CURLcode code)
+/* Why there is no response, in f->detail. */
+static void describe_failure(struct fetch *f, enum fetch_result result, int code)
 {
-    if (result == FETCH_OK)
-        return "";
     if (result == FETCH_TOO_LARGE)
-        return "the response is too large";
-    if (code == CURLE_OUT_OF_MEMORY) /* also when its limit for one line is reached */
-        return "a line of the response is too long, or memory is out";
-    if (result == FETCH_BROKEN || f->detail[0] == '\0')
-        return curl_easy_strerror(code);
-    return f->detail;
+        (void)snprintf(f->detail, sizeof(f->detail), "the response is too large");
+    else if (result != FETCH_OK)
+        curl_words(f->easy, code, f->proxy, f->detail);
 }
 
 static int64_t elapsed_us(const struct fetch *f, CURLINFO what)
@@ -169,13 +165,14 @@ static void on_done(void *ctx UNUSED, void *easy, int code)
     long status = 0;
     (void)curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
     enum fetch_result result = result_of(f, (CURLcode)code);
+    describe_failure(f, result, code);
     struct fetch_response response = {
         .result = result,
         .status = result == FETCH_OK ? (unsigned)status : 0,
         .content_type = text_of(f->content_type),
         .retry_after = text_of(f->retry_after),
         .body = buffer_text(&f->body),
-        .detail = detail_of(f, result, (CURLcode)code),
+        .detail = f->detail,
         .name_lookup_us = elapsed_us(f, CURLINFO_NAMELOOKUP_TIME_T),
         .connect_us = elapsed_us(f, CURLINFO_CONNECT_TIME_T),
         .tls_us = elapsed_us(f, CURLINFO_APPCONNECT_TIME_T),
@@ -273,9 +270,8 @@ static int set_request(struct fetch *f, const struct fetch_request *request)
     if (SET(f, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) ||
         SET(f, CURLOPT_PATH_AS_IS, 1L) || SET(f, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) ||
         SET(f, CURLOPT_HTTPHEADER, f->fields) || SET(f, CURLOPT_PRIVATE, f) ||
-        SET(f, CURLOPT_ERRORBUFFER, f->detail) || SET(f, CURLOPT_WRITEFUNCTION, on_body) ||
-        SET(f, CURLOPT_WRITEDATA, f) || SET(f, CURLOPT_HEADERFUNCTION, on_field) ||
-        SET(f, CURLOPT_HEADERDATA, f))
+        SET(f, CURLOPT_WRITEFUNCTION, on_body) || SET(f, CURLOPT_WRITEDATA, f) ||
+        SET(f, CURLOPT_HEADERFUNCTION, on_field) || SET(f, CURLOPT_HEADERDATA, f))
         return -1;
     if (strcmp(request->method, "POST") != 0)
         return SET(f, CURLOPT_HTTPGET, 1L) ? -1 : 0;
@@ -300,7 +296,10 @@ static int set_url(struct fetch *f, struct text url)
 static int prepare(struct fetch *f, const struct fetch_request *request, struct error *err)
 {
     f->easy = curl_easy_init();
-    if (!f->easy || buffer_add_text(&f->request_body, request->body))
+    if (request->proxy)
+        f->proxy = text_dup(text_of(request->proxy));
+    if (!f->easy || (request->proxy && !f->proxy) ||
+        buffer_add_text(&f->request_body, request->body))
         return error_set(err, "out of memory");
     if (add_fields(f, request, err))
         return -1;

@@ -46,7 +46,7 @@ struct fetch_response {
     struct text content_type;
     struct text retry_after; /* the field's value, empty if none */
     struct text body;
-    const char *detail; /* libcurl's words for a failure; never a part of the response */
+    const char *detail; /* a failure in words (curl_words.h); never a part of the response */
     int64_t name_lookup_us, connect_us, tls_us, first_byte_us, total_us; /* for `bearerd token` */
 };
 

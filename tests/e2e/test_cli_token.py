@@ -1,7 +1,8 @@
 """bearerd token: one token, now; shown only on request."""
 
 import pytest
-from actors import section
+from actors import Idp, section
+from actors.ports import HeldPort
 
 
 @pytest.fixture
@@ -76,3 +77,43 @@ def test_it_waits_no_longer_than_token_timeout(configure, provider, api, idp):
     assert result.status == 1
     assert len(result.stderr.splitlines()) == 1
     idp.release()
+
+
+# --- an endpoint that cannot be talked to ---------------------------------------------------------
+
+
+def dead(configure, provider, url, **keys):
+    bearerd = configure(provider(token_url=url, **keys)
+                        + section("route all", {"provider": "idp",
+                                                "upstream": "http://127.0.0.1:1"}))
+    result = token(bearerd, "idp")
+    assert result.status == 1 and result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    return result.stderr
+
+
+def test_a_closed_port(configure, provider):
+    port = HeldPort()
+    said = dead(configure, provider, f"http://127.0.0.1:{port.port}/token?a=b")
+    assert f"idp gave no token: 127.0.0.1:{port.port}: connection refused\n" in said
+    port.close()
+
+
+def test_a_name_that_is_none(configure, provider):
+    host = "a" * 70 + ".example"  # no resolver is asked for it
+    assert f"{host}:443: name not found\n" in dead(configure, provider, f"https://{host}/token")
+
+
+def test_a_certificate_that_is_not_trusted(configure, provider, stage, canary, tls):
+    idp = stage.add(Idp(canary, tls=tls.server_context("127.0.0.1")))
+    where = f"127.0.0.1:{idp.port}: its certificate is not trusted: "
+    assert where + "unable to get local issuer" in dead(configure, provider, idp.url)
+    other = stage.add(Idp(canary, tls=tls.server_context("elsewhere.example")))
+    said = dead(configure, provider, other.url, ca_file=tls.ca_file)
+    assert f"127.0.0.1:{other.port}: its certificate is not trusted: it is made out to another" in said
+
+
+def test_no_tls_where_tls_is_wanted(configure, provider, idp):
+    said = dead(configure, provider, idp.url.replace("http://", "https://"))
+    assert f"127.0.0.1:{idp.port}: no TLS connection" in said
+    idp.failures.clear()  # it saw a handshake in place of a request

@@ -171,6 +171,14 @@ static void gcm_opens_only_what_it_sealed(void **state)
     buffer_done(&plain);
 }
 
+static void certificates_have_words(void **state)
+{
+    enum { EXPIRED = 10 };
+    (void)state;
+    assert_string_equal(crypto_certificate_problem(EXPIRED), "certificate has expired");
+    assert_non_null(crypto_certificate_problem(-12345));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +190,7 @@ int main(void)
         cmocka_unit_test(encryption_respects_the_ceiling),
         cmocka_unit_test(uuids_are_random_and_of_version_4),
         cmocka_unit_test(random_bytes_differ),
+        cmocka_unit_test(certificates_have_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
