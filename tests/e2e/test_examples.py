@@ -43,7 +43,7 @@ class Example:
     def __init__(self, stage, folder, title, idp, api):
         self.blocks = EXAMPLES[title]
         [self.ini] = self.blocks["ini"]
-        self.folder, self.secrets = folder, []
+        self.folder, self.secrets, self.named = folder, [], {}
         self.bearerd = stage.bearerd()
         self.bearerd.environment["POD_IP"] = "127.0.0.1"
         self.bearerd.environment["CREDENTIALS_DIRECTORY"] = str(folder)
@@ -70,6 +70,7 @@ class Example:
 
     def secret(self, name):
         self.secrets.append(self.canary.secret(name))
+        self.named[name.lower()] = self.secrets[-1]
         return self.secrets[-1]
 
     def to_environment(self, match):
@@ -82,12 +83,16 @@ class Example:
         path.chmod(0o600)
         return f"file:{path}"
 
+    def from_environment(self, match):
+        """The secret that a file of the same name has."""
+        return self.named[match[1].lower()]
+
     def commands(self):
         """The curl commands for bearerd, with the variables before them."""
         for block in self.blocks["sh"]:
-            words = shlex.split(block)
-            variables = [word for word in words if re.match(r"\w+=", word)]
-            if ":8080" in block:
+            for line in block.splitlines() if ":8080" in block else []:
+                words = shlex.split(re.sub(r"\$(\w+)", self.from_environment, line))
+                variables = [word for word in words if re.match(r"\w+=", word)]
                 yield dict(one.split("=", 1) for one in variables), words[len(variables):]
 
     def run(self):
