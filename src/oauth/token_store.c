@@ -86,6 +86,15 @@ void token_store_down(struct token_store *s, const char *reason)
     }
 }
 
+void token_store_look_again(struct token_store *s)
+{
+    for (struct list *at = s->listeners.next, *next; at != &s->listeners; at = next) {
+        next = at->next;
+        struct store_listener *l = CONTAINER_OF(at, struct store_listener, link);
+        l->news(l, 0);
+    }
+}
+
 void token_store_up(struct token_store *s)
 {
     if (s->up)
@@ -94,11 +103,7 @@ void token_store_up(struct token_store *s)
     s->pause_ms = 0;
     timer_stop(&s->pause_timer);
     token_log_store_back(s->backend->kind);
-    for (struct list *at = s->listeners.next, *next; at != &s->listeners; at = next) {
-        next = at->next;
-        struct store_listener *l = CONTAINER_OF(at, struct store_listener, link);
-        l->news(l, 0);
-    }
+    token_store_look_again(s);
 }
 
 /* ---- questions ---- */

@@ -180,6 +180,9 @@ void token_store_down(struct token_store *s, const char *reason);
  */
 void token_store_up(struct token_store *s);
 
+/* News may have been lost though the store was up: listeners are told. */
+void token_store_look_again(struct token_store *s);
+
 /* An entry was written; not needed for what this instance itself has written, but harmless. */
 void token_store_news(struct token_store *s, const struct store_name *name, uint64_t generation);
 
