@@ -139,10 +139,10 @@ static int converse(int fd, const char *target, unsigned *ret_status, struct buf
     return read_answer(buffer_text(&answer), ret_status, body);
 }
 
-int ask_admin(const struct config_address *address, const char *target, unsigned *ret_status,
-              struct buffer *body, struct error *err)
+int ask_admin(const struct config_address *address, const char *target, int64_t timeout_ms,
+              unsigned *ret_status, struct buffer *body, struct error *err)
 {
-    int64_t until_ms = clock_monotonic_ms() + ASK_ADMIN_TIMEOUT_MS;
+    int64_t until_ms = clock_monotonic_ms() + timeout_ms;
     int fd = address->unix_path ? connect_unix(address->unix_path, until_ms)
                                 : connect_tcp(address, until_ms);
     if (fd < 0)

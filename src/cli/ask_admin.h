@@ -9,17 +9,17 @@
 #include "base/buffer.h"
 #include "config/config.h"
 
-/* All in all; a container's probe is given up by its caller soon after that. */
-enum { ASK_ADMIN_TIMEOUT_MS = 3000, ASK_ADMIN_MAX = 1024 * 1024 };
+enum { ASK_ADMIN_MAX = 1024 * 1024 };
 
 /* Where an address that stands for all of the machine's (0.0.0.0, ::) can be reached from here. */
 const char *ask_admin_host(const char *listen_host);
 
 /*
  * The status and, appended to `body`, what came with it. -1 with a sentence when there was no whole
- * answer.
+ * answer within the time, which is for all of it.
  */
 WARN_UNUSED int ask_admin(const struct config_address *address, const char *target,
-                          unsigned *ret_status, struct buffer *body, struct error *err);
+                          int64_t timeout_ms, unsigned *ret_status, struct buffer *body,
+                          struct error *err);
 
 #endif

@@ -14,6 +14,7 @@
 #include "cli/cli_health.h"
 #include "cli/cli_sandbox.h"
 #include "cli/cli_token.h"
+#include "cli/terminal.h"
 
 int cli_usage(const char *fmt, ...)
 {
@@ -39,8 +40,14 @@ const char *cli_config_path(const char *given)
 
 void cli_print_messages(struct config_messages *m)
 {
-    for (size_t i = 0; i < m->count; i++)
-        (void)fprintf(stderr, "%s\n", m->lines[i]);
+    for (size_t i = 0; i < m->count; i++) {
+        bool warning = strstr(m->lines[i], ": warning: ") != NULL;
+        (void)fprintf(stderr, "%s%s%s\n",
+                      terminal_colour(stderr, warning ? TERMINAL_WARN : TERMINAL_BAD), m->lines[i],
+                      terminal_colour(stderr, TERMINAL_PLAIN));
+    }
+    if (m->errors && !m->count)
+        (void)fputs("bearerd: out of memory\n", stderr);
     config_messages_done(m);
 }
 
@@ -152,9 +159,10 @@ static int command_version(int argc, char **argv)
 {
     struct arguments a;
     int failed = parse(argc, argv, 0, 0, &a);
-    if (!failed)
-        (void)printf("bearerd %s\n", BEARERD_VERSION);
-    return failed;
+    if (failed)
+        return failed;
+    bool printed = printf("bearerd %s\n", BEARERD_VERSION) > 0 && fflush(stdout) == 0;
+    return printed ? EXIT_FINE : EXIT_RUNTIME;
 }
 
 static const struct {

@@ -5,6 +5,8 @@
 
 #include "app/app.h"
 #include "base/buffer.h"
+#include "cli/cli.h"
+#include "cli/terminal.h"
 #include "config/config.h"
 #include "config/dump.h"
 #include "config/options.h"
@@ -12,15 +14,6 @@
 #include "config/suggest.h"
 
 enum { TEXT_MAX = 16 * 1024 * 1024 };
-
-static void print_messages(struct config_messages *m)
-{
-    for (size_t i = 0; i < m->count; i++)
-        (void)fprintf(stderr, "%s\n", m->lines[i]);
-    if (m->errors && !m->count)
-        (void)fputs("bearerd: out of memory\n", stderr);
-    config_messages_done(m);
-}
 
 static int print(struct text t)
 {
@@ -34,11 +27,14 @@ int cli_check(const char *path)
 {
     struct config_messages messages;
     struct config *c = config_load(path, &messages);
-    print_messages(&messages);
+    cli_print_messages(&messages);
     if (!c)
         return EXIT_CONFIG;
     config_unref(c);
-    bool printed = printf("%s: configuration is valid\n", path) >= 0 && fflush(stdout) == 0;
+    bool printed =
+        printf("%s: %sconfiguration is valid%s\n", path, terminal_colour(stdout, TERMINAL_GOOD),
+               terminal_colour(stdout, TERMINAL_PLAIN)) >= 0 &&
+        fflush(stdout) == 0;
     return printed ? EXIT_FINE : EXIT_RUNTIME;
 }
 
@@ -48,7 +44,7 @@ int cli_dump(const char *path)
     struct buffer text;
     buffer_init(&text, TEXT_MAX);
     int status = config_dump(path, &text, &messages) == 0 ? print(buffer_text(&text)) : EXIT_CONFIG;
-    print_messages(&messages);
+    cli_print_messages(&messages);
     buffer_done(&text);
     return status;
 }

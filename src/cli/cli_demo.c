@@ -156,7 +156,7 @@ int cli_demo(int argc, char **argv)
     if (parse(argc, argv, &demo))
         return EXIT_USAGE;
     if (demo.help)
-        return fputs(usage, stdout) < 0 ? EXIT_RUNTIME : EXIT_FINE;
+        return fputs(usage, stdout) < 0 || fflush(stdout) ? EXIT_RUNTIME : EXIT_FINE;
     struct config *config = check_sandbox_address(demo.options.listen) ? NULL : make_config(&demo);
     if (!config)
         return EXIT_USAGE; /* only the addresses can be wrong, and they are the user's */

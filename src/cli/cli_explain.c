@@ -6,6 +6,8 @@
 #include "app/app.h"
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/live_token.h"
+#include "cli/terminal.h"
 #include "oauth/token_publish.h"
 #include "proxy/exchange.h"
 #include "proxy/request_head.h"
@@ -28,6 +30,7 @@ struct explaining {
     struct admission admission;
     size_t route;
     struct token *token; /* the mask, where a token would be */
+    explain_live *live;  /* NULL: nobody is asked */
     struct buffer *out;
 };
 
@@ -117,8 +120,9 @@ static void add_route(const struct explaining *x, const struct route_config *rou
 
 static void add_provider(const struct explaining *x, const struct route_config *route)
 {
-    static const char *const places[] = {
-        [INJECT_HEADER] = "field", [INJECT_QUERY] = "query parameter", [INJECT_NONE] = "nothing"};
+    static const char *const places[] = {[INJECT_HEADER] = "the field ",
+                                         [INJECT_QUERY] = "the query parameter ",
+                                         [INJECT_NONE] = "nothing"};
     if (route->provider == CONFIG_NO_PROVIDER) {
         (void)buffer_add_string(x->out, "provider  none: no token is added\n");
         return;
@@ -127,8 +131,13 @@ static void add_provider(const struct explaining *x, const struct route_config *
     (void)buffer_addf(x->out, "provider  %s", p->name);
     if (p->preset)
         (void)buffer_addf(x->out, ", preset %s", p->preset);
-    (void)buffer_addf(x->out, "; its token goes into the %s %s\n", places[route->inject_in],
+    (void)buffer_addf(x->out, "; its token goes into %s%s\n", places[route->inject_in],
                       route->inject_in == INJECT_NONE ? "" : route->inject_name);
+    if (!x->live)
+        return;
+    (void)buffer_add_string(x->out, "token     ");
+    x->live(x->config, route->provider, x->out);
+    (void)buffer_add_char(x->out, '\n');
 }
 
 static void add_upstream(const struct explaining *x, const struct route_config *route,
@@ -263,14 +272,15 @@ static int explain(struct explaining *x, struct problem *p, char allow[ROUTER_AL
     return 0;
 }
 
-int explain_write(struct config *config, const char *method, const char *url, struct buffer *out,
-                  struct problem *ret_problem)
+int explain_write(struct config *config, const char *method, const char *url, explain_live *live,
+                  struct buffer *out, struct problem *ret_problem)
 {
     static char allow[ROUTER_ALLOW_SIZE]; /* the problem may point to it */
     struct explaining x = {.config = config,
                            .router = router_new(config),
                            .plans = route_plans_new(config),
                            .token = token_new(1, secret_new(TEXT(MASK)), 0, 0, 0, 0),
+                           .live = live,
                            .out = out};
     int refused = -1;
     if (x.router && x.plans && x.token && x.token->value) {
@@ -308,11 +318,9 @@ int cli_explain(const char *path, const char *method, const char *url)
     CLEANUP(buffer_done) struct buffer out;
     buffer_init(&out, OUT_MAX);
     int status = EXIT_RUNTIME;
-    if (explain_write(config, method, url, &out, &p))
+    if (explain_write(config, method, url, live_token_write, &out, &p))
         print_refusal(config, method, url, &p);
-    else if (!out.failed &&
-             fwrite(buffer_data(&out), 1, buffer_size(&out), stdout) == buffer_size(&out) &&
-             fflush(stdout) == 0)
+    else if (!out.failed && terminal_write(stdout, buffer_text(&out)) == 0)
         status = EXIT_FINE;
     config_unref(config);
     return status;

@@ -5,8 +5,12 @@
 #include "app/app.h"
 #include "cli/ask_admin.h"
 #include "cli/cli.h"
+#include "cli/terminal.h"
 #include "config/reading.h"
 #include "config/server_section.h"
+
+/* A container's probe is given up by its caller soon after that. */
+enum { TIMEOUT_MS = 3000 };
 
 /* Where a bearerd without a configuration listens: the default of admin_listen. */
 static const struct config_address fallback = {
@@ -37,18 +41,25 @@ static void print_reasons(struct text body)
     (void)fputc('\n', stderr);
 }
 
+static int say_ready(void)
+{
+    int said = printf("%sready%s\n", terminal_colour(stdout, TERMINAL_GOOD),
+                      terminal_colour(stdout, TERMINAL_PLAIN));
+    return said > 0 && fflush(stdout) == 0 ? EXIT_FINE : EXIT_RUNTIME;
+}
+
 static int ask(const struct config_address *address)
 {
     struct error err;
     unsigned status;
     CLEANUP(buffer_done) struct buffer body;
     buffer_init(&body, ASK_ADMIN_MAX);
-    if (ask_admin(address, "/readyz", &status, &body, &err)) {
+    if (ask_admin(address, "/readyz", TIMEOUT_MS, &status, &body, &err)) {
         (void)fprintf(stderr, "bearerd health: %s\n", err.text);
         return EXIT_RUNTIME;
     }
     if (status == 200)
-        return puts("ready") < 0 ? EXIT_RUNTIME : EXIT_FINE;
+        return say_ready();
     (void)fprintf(stderr, "bearerd health: %s is not ready (%u)", address->text, status);
     print_reasons(buffer_text(&body));
     return EXIT_RUNTIME;

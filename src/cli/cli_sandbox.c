@@ -9,6 +9,7 @@
 
 #include "app/app.h"
 #include "base/clock.h"
+#include "base/url.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/setup.h"
 
@@ -53,6 +54,15 @@ static int complain(const char *what, const char *word)
     return -1;
 }
 
+static int check_address(const char *address)
+{
+    struct error err;
+    struct text host, port;
+    if (url_parse_authority(text_of(address), &host, &port, &err) == 0 && port.size > 0)
+        return 0;
+    return complain("--listen wants host:port or [v6]:port, not", address);
+}
+
 /* 0, or -1 after a line that says what is wrong. */
 static int parse(int argc, char **argv, struct request *r)
 {
@@ -80,7 +90,9 @@ static int parse(int argc, char **argv, struct request *r)
         else if (cli_parse_lifetime(optarg, &r->options.token_lifetime_ms))
             return complain("no lifetime like 10s, 5m or 2h:", optarg);
     }
-    return optind == argc ? 0 : complain("unexpected argument", argv[optind]);
+    if (optind < argc)
+        return complain("unexpected argument", argv[optind]);
+    return check_address(r->options.listen);
 }
 
 static int print_config(const char *address)
@@ -88,7 +100,7 @@ static int print_config(const char *address)
     CLEANUP(buffer_done) struct buffer ini;
     buffer_init(&ini, CONFIG_MAX);
     const char *text = sandbox_add_ini(address, &ini) ? NULL : buffer_string(&ini);
-    return text && fputs(text, stdout) >= 0 ? EXIT_FINE : EXIT_RUNTIME;
+    return text && fputs(text, stdout) >= 0 && fflush(stdout) == 0 ? EXIT_FINE : EXIT_RUNTIME;
 }
 
 static void on_signal(struct watch *w, uint32_t events UNUSED)
@@ -141,7 +153,7 @@ int cli_sandbox(int argc, char **argv)
     if (parse(argc, argv, &r))
         return EXIT_USAGE;
     if (r.help)
-        return fputs(usage, stdout) < 0 ? EXIT_RUNTIME : EXIT_FINE;
+        return fputs(usage, stdout) < 0 || fflush(stdout) ? EXIT_RUNTIME : EXIT_FINE;
     if (r.print_config)
         return print_config(r.options.listen);
     struct error err = {.text = ""};

@@ -2,62 +2,70 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app/app.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/terminal.h"
 #include "config/suggest.h"
 #include "oauth/token_once.h"
 
-enum { S_PER_MIN = 60, S_PER_H = 3600, MS_PER_SECOND = 1000, US_PER_MS = 1000 };
+enum {
+    S_PER_MIN = 60,
+    S_PER_H = 3600,
+    MS_PER_SECOND = 1000,
+    US_PER_MS = 1000,
+    OUT_MAX = 64 * 1024
+};
 
 /* ---- what came ---- */
 
-static void print_lifetime(int64_t ms)
+static void add_lifetime(struct buffer *out, int64_t ms)
 {
     long long s = ms / MS_PER_SECOND;
-    (void)printf("lifetime  %lld s", s);
+    (void)buffer_addf(out, "lifetime  %lld s", s);
     if (s >= S_PER_H)
-        (void)printf(" (%lld h %lld min)", s / S_PER_H, s % S_PER_H / S_PER_MIN);
+        (void)buffer_addf(out, " (%lld h %lld min)", s / S_PER_H, s % S_PER_H / S_PER_MIN);
     else if (s >= S_PER_MIN)
-        (void)printf(" (%lld min %lld s)", s / S_PER_MIN, s % S_PER_MIN);
-    (void)putchar('\n');
+        (void)buffer_addf(out, " (%lld min %lld s)", s / S_PER_MIN, s % S_PER_MIN);
+    (void)buffer_add_char(out, '\n');
 }
 
-static void print_moment(const char *what, int64_t us)
+static void add_moment(struct buffer *out, const char *what, int64_t us)
 {
     if (us > 0)
-        (void)printf("%s %.1f ms", what, (double)us / US_PER_MS);
+        (void)buffer_addf(out, "%s %.1f ms", what, (double)us / US_PER_MS);
 }
 
 /* All are since the request began. */
-static void print_timings(const struct token_event *e)
+static void add_timings(struct buffer *out, const struct token_event *e)
 {
-    (void)fputs("timings  ", stdout);
-    print_moment(" name", e->name_lookup_us);
-    print_moment(", connected", e->connect_us);
-    print_moment(", TLS", e->tls_us);
-    print_moment(", first byte", e->first_byte_us);
-    print_moment(", all", e->total_us);
-    (void)putchar('\n');
+    (void)buffer_add_string(out, "timings  ");
+    add_moment(out, " name", e->name_lookup_us);
+    add_moment(out, ", connected", e->connect_us);
+    add_moment(out, ", TLS", e->tls_us);
+    add_moment(out, ", first byte", e->first_byte_us);
+    add_moment(out, ", all", e->total_us);
+    (void)buffer_add_char(out, '\n');
 }
 
 static int print_token(const char *provider, const struct token_once *once, bool show)
 {
-    (void)printf("provider  %s\n", provider);
+    CLEANUP(buffer_done) struct buffer out;
+    buffer_init_secret(&out, OUT_MAX);
+    (void)buffer_addf(&out, "provider  %s\n", provider);
     if (show)
-        (void)printf("token     %.*s\n", TEXT_ARG(secret_bytes(once->token)));
+        (void)buffer_addf(&out, "token     %.*s\n", TEXT_ARG(secret_bytes(once->token)));
     else
-        (void)puts("token     received; --show prints it");
-    print_lifetime(once->lifetime_ms);
+        (void)buffer_add_string(&out, "token     received; --show prints it\n");
+    add_lifetime(&out, once->lifetime_ms);
     if (*once->scope)
-        (void)printf("scope     %s\n", once->scope);
+        (void)buffer_addf(&out, "scope     %s\n", once->scope);
     if (once->has_refresh)
-        (void)puts("refresh   a refresh token is at hand");
+        (void)buffer_add_string(&out, "refresh   a refresh token is at hand\n");
     if (once->asked)
-        print_timings(&once->last);
-    return fflush(stdout) ? EXIT_RUNTIME : EXIT_FINE;
+        add_timings(&out, &once->last);
+    return out.failed || terminal_write(stdout, buffer_text(&out)) ? EXIT_RUNTIME : EXIT_FINE;
 }
 
 /* ---- getting it ---- */
@@ -68,8 +76,8 @@ static int fetch(struct config *config, size_t provider, bool show)
     struct token_once once;
     struct error err;
     log_configure(LOG_ERROR, LOG_TEXT); /* what the event log would say is printed here */
-    if (isatty(STDERR_FILENO))
-        (void)fprintf(stderr, "asking %s for a token ...\n", p->name);
+    terminal_progress("asking %s for a token, %lld s at most", p->name,
+                      (long long)(p->token_timeout / MS_PER_SECOND));
     if (token_once_get(config, provider, &once, &err)) {
         (void)fprintf(stderr, "bearerd token: %s\n", err.text);
         return EXIT_RUNTIME;

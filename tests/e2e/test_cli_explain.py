@@ -90,3 +90,30 @@ def test_what_may_be_sent_twice(bearerd):
     assert re.search(r"^replay +yes.*401.*64 KiB", text, re.MULTILINE)
     assert re.search(r"^repeat +no", text, re.MULTILINE)
     assert re.search(r"^repeat +yes", explain(bearerd, "GET", "/pay").stdout, re.MULTILINE)
+
+
+# --- what a running instance has ------------------------------------------------------------------
+
+
+def test_the_live_token(bearerd, idp):
+    def line():
+        text = explain(bearerd, "GET", "/pay/x").stdout
+        return re.search(r"^token +(.*)$", text, re.MULTILINE)[1]
+    assert line() == "the running instance has none yet; the first request makes it ask for one"
+    assert bearerd.get("/pay/x").status == 200
+    assert re.fullmatch(r"the running instance has one, good for (60|59) min of 60 min; "
+                        r"it is renewed in \d+ min", line())
+    idp.always(idp.answer(401, {"error": "invalid_client"}))
+    assert bearerd.admin("/providers/idp/token", "DELETE")[0] == 204
+    assert bearerd.get("/pay/x").status == 502
+    assert re.fullmatch(r"the running instance has none; the last attempt failed: "
+                        r"status 401: invalid_client; the next may begin in \d+ s", line())
+
+
+def test_without_an_instance(bearerd):
+    before = explain(bearerd, "GET", "/pay/x").stdout
+    bearerd.stop()
+    result = explain(bearerd, "GET", "/pay/x")
+    assert result.status == 0 and result.stderr == ""
+    assert f"not known: no instance answers on 127.0.0.1:{bearerd.admin_port}\n" in result.stdout
+    assert len(before.splitlines()) == len(result.stdout.splitlines())

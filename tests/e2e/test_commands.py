@@ -1,11 +1,13 @@
 """Commands that need no server: help, version, presets; where the file is; and wrong usage."""
 
+import os
+import pty
 import re
+import socket
+import subprocess
 
 import pytest
 from actors import section
-
-USAGE = 64
 
 
 @pytest.fixture
@@ -39,12 +41,6 @@ def test_help_for_a_key(bearerd, key):
     assert len(result.stdout.split()) > 5
 
 
-def test_help_for_an_unknown_key(bearerd):
-    result = cli(bearerd, "help", "token_ur")
-    assert result.status == USAGE
-    assert "token_url" in result.stderr
-
-
 @pytest.mark.parametrize("arguments", [["version"], ["--version"]])
 def test_version(bearerd, arguments):
     result = cli(bearerd, *arguments)
@@ -52,17 +48,172 @@ def test_version(bearerd, arguments):
     assert re.match(r"bearerd \d+\.\d+", result.stdout)
 
 
-@pytest.mark.parametrize("arguments", [
-    [], ["fly"], ["run", "--fast"], ["run", "-c"], ["check", "extra", "words"], ["--nonsense"],
-    ["explain"], ["explain", "GET"], ["token"], ["token", "--loud", "idp"], ["health", "now"],
-])
-def test_wrong_usage_prints_one_line(bearerd, arguments):
+# --- what goes wrong ------------------------------------------------------------------------------
+
+USAGE, RUNTIME, CONFIGURATION = 64, 1, 78
+WITH_FILE = ["run", "check", "dump", "health", "explain", "token"]
+WORDS = {"explain": ["GET", "/pay/x"], "token": ["idp"]}  # what a command wants besides
+OTHERS = ["presets", "help", "sandbox", "demo", "version"]
+
+
+def fails(bearerd, status, arguments, *words):
+    """It ends with that status and one line that has these words."""
     result = cli(bearerd, *arguments)
-    assert result.status == USAGE
+    assert result.status == status, result
     assert result.stdout == ""
-    assert 1 <= len(result.stderr.strip().splitlines()) <= 2, result
-    for word in arguments[:1]:
-        assert word.lstrip("-") in result.stderr or "usage" in result.stderr.lower()
+    assert len(result.stderr.splitlines()) == 1, result
+    assert all(word in result.stderr for word in words), result
+
+
+@pytest.mark.parametrize("arguments,words", [
+    ([], ["a command is missing"]),
+    (["fly"], ["unknown command fly"]),
+    (["--nonsense"], ["--nonsense"]),
+    (["token", "--loud", "idp"], ["token", "--loud"]),
+    (["check", "--show"], ["check", "--show"]),
+    (["explain"], ["explain"]),
+    (["explain", "GET"], ["explain"]),
+    (["token"], ["token"]),
+    (["help", "token_ur"], ["did you mean token_url?"]),
+    (["presets", "bambra"], ["did you mean bambora?"]),
+    (["sandbox", "--listen"], ["sandbox", "--listen"]),
+    (["sandbox", "--listen", "nowhere"], ["nowhere"]),
+    (["sandbox", "--token-lifetime", "soon"], ["soon"]),
+    (["demo", "--listen", "nowhere"], ["nowhere"]),
+    (["demo", "--token-lifetime", "soon"], ["soon"]),
+])
+def test_wrong_usage(bearerd, arguments, words):
+    fails(bearerd, USAGE, arguments, *words)
+
+
+@pytest.mark.parametrize("command", WITH_FILE + OTHERS)
+def test_an_unknown_option_of_any_command(bearerd, command):
+    fails(bearerd, USAGE, [command, "--nonsense"], command, "--nonsense")
+
+
+@pytest.mark.parametrize("command", WITH_FILE + OTHERS)
+def test_a_word_too_many_for_any_command(bearerd, command):
+    enough = WORDS.get(command, ["listen"] if command in ("presets", "help") else [])
+    fails(bearerd, USAGE, [command, *enough, "superfluous"], command, "superfluous")
+
+
+@pytest.mark.parametrize("command", WITH_FILE)
+def test_an_option_without_its_file(bearerd, command):
+    fails(bearerd, USAGE, [command, "-c"], command, "-c")
+
+
+@pytest.mark.parametrize("command", WITH_FILE)
+def test_a_file_that_is_not_there(bearerd, command):
+    path = "/nonexistent/bearerd.ini"
+    fails(bearerd, CONFIGURATION, [command, "-c", path, *WORDS.get(command, [])], path)
+
+
+@pytest.mark.parametrize("command", WITH_FILE)
+def test_a_folder_in_place_of_a_file(bearerd, command):
+    path = bearerd.folder
+    fails(bearerd, CONFIGURATION, [command, "-c", path, *WORDS.get(command, [])], str(path))
+
+
+@pytest.mark.parametrize("command", WITH_FILE)
+def test_no_file_at_all(bearerd, command):
+    """As in a container that nobody gave a configuration; `health` asks the usual address then."""
+    bearerd.config_path.unlink()
+    if command != "health":
+        fails(bearerd, CONFIGURATION, [command, *WORDS.get(command, [])], "bearerd.ini")
+
+
+@pytest.mark.parametrize("command", [one for one in WITH_FILE if one != "health"])
+def test_a_key_that_is_none(bearerd, command):
+    path = bearerd.config_path
+    path.write_text(path.read_text().replace("token_url", "token_ur"))
+    result = cli(bearerd, command, "-c", path, *WORDS.get(command, []))
+    assert result.status == CONFIGURATION and result.stdout == ""
+    first, *rest = result.stderr.splitlines()
+    assert re.match(rf"{re.escape(str(path))}:\d+: \[provider idp\] token_ur: unknown key; "
+                    "did you mean token_url\\?", first)
+    assert all("token_url" in line for line in rest)  # that it is missing follows from it
+
+
+@pytest.mark.parametrize("command", [one for one in WITH_FILE if one != "health"])
+def test_a_secret_that_cannot_be_read(bearerd, command):
+    path = bearerd.config_path
+    path.write_text(path.read_text().replace("literal:the-client", "file:/nonexistent/id"))
+    fails(bearerd, CONFIGURATION, [command, "-c", path, *WORDS.get(command, [])],
+          "client_id", "/nonexistent/id")
+
+
+@pytest.mark.parametrize("text", ["", "hello\n", "HTTP/1.1 500 No\r\n\r\n"])
+def test_health_of_what_is_no_bearerd(bearerd, upstream, text):
+    def script(peer):
+        peer.read_request()
+        peer.send(text.encode())
+    other = upstream(script)
+    bearerd.write_config("", {"admin_listen": other.authority})
+    fails(bearerd, RUNTIME, ["health", "-c", bearerd.config_path], other.authority)
+
+
+def test_health_of_nobody(bearerd):
+    fails(bearerd, RUNTIME, ["health", "-c", bearerd.config_path],
+          f"127.0.0.1:{bearerd.admin_port}", "refused")
+    bearerd.write_config("", {"admin_listen": "off"})
+    fails(bearerd, RUNTIME, ["health", "-c", bearerd.config_path], "admin_listen")
+
+
+def test_an_unknown_provider(bearerd):
+    fails(bearerd, USAGE, ["token", "ipd"], "did you mean idp?")
+
+
+def test_an_address_in_use(bearerd):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        busy = f"127.0.0.1:{taken.getsockname()[1]}"
+        path = bearerd.config_path
+        path.write_text(path.read_text().replace(f"127.0.0.1:{bearerd.port}", busy))
+        fails(bearerd, RUNTIME, ["run", "-c", bearerd.config_path], "in use", busy)
+
+
+@pytest.mark.parametrize("arguments", [["help"], ["version"], ["presets"], ["presets", "bambora"],
+                                       ["help", "listen"], ["check"], ["dump"],
+                                       ["explain", "GET", "/pay/x"],
+                                       ["sandbox", "--print-config"]])
+def test_output_that_cannot_be_written(bearerd, arguments):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([str(bearerd.binary), *arguments], cwd=bearerd.folder, stdout=full,
+                              stderr=subprocess.PIPE, env=bearerd.environment, timeout=30)
+    assert done.returncode == RUNTIME, done
+
+
+# --- on a terminal --------------------------------------------------------------------------------
+
+
+def on_a_terminal(bearerd, *arguments, **environment):
+    """What the command writes to a terminal."""
+    near, far = pty.openpty()
+    command = subprocess.Popen([str(bearerd.binary), *arguments], cwd=bearerd.folder, stdin=far,
+                               stdout=far, stderr=far,
+                               env={**bearerd.environment, "TERM": "xterm", **environment})
+    os.close(far)
+    written = b""
+    try:
+        while piece := os.read(near, 65536):
+            written += piece
+    except OSError:  # EIO: the command has ended
+        pass
+    os.close(near)
+    assert command.wait(30) == 0, written
+    return written.decode()
+
+
+def test_colours_are_for_terminals(bearerd):
+    for arguments in (["check"], ["explain", "GET", "/pay/x"], ["token", "idp"]):
+        assert "\033[" in on_a_terminal(bearerd, *arguments), arguments
+        assert "\033" not in on_a_terminal(bearerd, *arguments, NO_COLOR="1"), arguments
+        assert "\033" not in on_a_terminal(bearerd, *arguments, TERM="dumb"), arguments
+        assert "\033" not in cli(bearerd, *arguments).output, arguments
+
+
+def test_progress_is_for_terminals(bearerd):
+    assert "asking idp for a token" in on_a_terminal(bearerd, "token", "idp")
+    assert "asking" not in cli(bearerd, "token", "idp").output
 
 
 # --- presets --------------------------------------------------------------------------------------
@@ -85,12 +236,6 @@ def test_a_preset_in_full(bearerd, name):
     assert result.status == 0
     assert "token_url" in result.stdout
     assert "#" in result.stdout  # what the provider wants, and where that is known from
-
-
-def test_an_unknown_preset(bearerd):
-    result = cli(bearerd, "presets", "bambra")
-    assert result.status != 0
-    assert "bambora" in result.stderr
 
 
 # --- where the configuration is -------------------------------------------------------------------

@@ -9,6 +9,9 @@
 #include "cli/ask_admin.h"
 #include "http/scripted_server.h"
 
+/* Generous for those that answer, and short for the one that does not. */
+enum { TIMEOUT_MS = 3000 };
+
 struct fixture {
     struct scripted_server server;
     struct config_address address;
@@ -44,7 +47,7 @@ static int teardown(void **state)
 static int ask(struct fixture *f, const char *answer)
 {
     f->server.answer = answer;
-    return ask_admin(&f->address, "/readyz?verbose", &f->status, &f->body, &f->err);
+    return ask_admin(&f->address, "/readyz?verbose", TIMEOUT_MS, &f->status, &f->body, &f->err);
 }
 
 static void an_answer_is_taken_whole(void **state)
@@ -86,7 +89,7 @@ static void a_listener_that_is_silent_is_given_up(void **state)
 {
     struct fixture *f = *state;
     f->server.script = answer_never;
-    assert_int_equal(ask_admin(&f->address, "/", &f->status, &f->body, &f->err), -1);
+    assert_int_equal(ask_admin(&f->address, "/", TIMEOUT_MS, &f->status, &f->body, &f->err), -1);
     assert_non_null(strstr(f->err.text, "timed out"));
 }
 
@@ -118,14 +121,14 @@ static void a_unix_socket_is_asked_too(void **state)
     assert_non_null(mkdtemp(folder));
     (void)snprintf(bound.sun_path, sizeof(bound.sun_path), "%s/s", folder);
     struct config_address address = {.text = f->host, .unix_path = bound.sun_path};
-    assert_int_equal(ask_admin(&address, "/", &f->status, &f->body, &f->err), -1);
+    assert_int_equal(ask_admin(&address, "/", TIMEOUT_MS, &f->status, &f->body, &f->err), -1);
     assert_non_null(strstr(f->err.text, "No such file"));
 
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&bound, sizeof(bound)), 0);
     assert_int_equal(listen(fd, 1), 0);
     assert_int_equal(pthread_create(&thread, NULL, serve_once, &fd), 0);
-    assert_int_equal(ask_admin(&address, "/", &f->status, &f->body, &f->err), 0);
+    assert_int_equal(ask_admin(&address, "/", TIMEOUT_MS, &f->status, &f->body, &f->err), 0);
     assert_string_equal(buffer_string(&f->body), "hello");
     assert_int_equal(pthread_join(thread, NULL), 0);
     (void)close(fd);

@@ -42,6 +42,8 @@ static int teardown(void **state)
     return 0;
 }
 
+static explain_live *live; /* nobody to ask, mostly */
+
 static int explain_in(const char *ini, const char *method, const char *url)
 {
     struct config_messages messages;
@@ -51,7 +53,7 @@ static int explain_in(const char *ini, const char *method, const char *url)
     config_messages_done(&messages);
     assert_non_null(c);
     buffer_clear(&out);
-    int refused = explain_write(c, method, url, &out, &problem);
+    int refused = explain_write(c, method, url, live, &out, &problem);
     config_unref(c);
     return refused;
 }
@@ -174,16 +176,40 @@ static void what_bearerd_answers_itself_is_told(void **state)
     assert_has(explained(SERVER PROVIDER ROUTE, "OPTIONS", "*"), "by itself");
 }
 
+static void say_something(const struct config *config, size_t provider, struct buffer *to)
+{
+    (void)buffer_addf(to, "asked for %s", config->providers[provider].name);
+}
+
+static void the_tokens_state_is_asked_for_where_there_is_one(void **state)
+{
+    (void)state;
+    live = say_something;
+    const char *text = explained(SERVER PROVIDER ROUTE OTHER, "GET", "/pay");
+    assert_has(text, "Authorization\ntoken     asked for idp\nupstream ");
+    text = explained(SERVER PROVIDER ROUTE OTHER, "GET", "http://other.example.com/a");
+    assert_has_not(text, "token     ");
+    live = NULL;
+}
+
+static void nothing_is_injected_where_nothing_is_wanted(void **state)
+{
+    (void)state;
+    assert_has(explained(SERVER PROVIDER "inject_in = none\n" ROUTE, "GET", "/pay"),
+               "provider  idp; its token goes into nothing\n");
+}
+
 static void the_command_prints_it(void **state)
 {
     (void)state;
     static struct capture c;
-    capture_open(&c, SERVER PROVIDER ROUTE);
+    capture_open(&c, SERVER "admin_listen = 127.0.0.1:1\n" PROVIDER ROUTE);
     capture_begin(&c);
     int fine = cli_explain(c.config, "GET", "/pay");
     capture_end(&c);
     assert_int_equal(fine, 0);
     assert_has(c.out, "upstream  https://api.example.com/v1/\n");
+    assert_has(c.out, "token     not known: no instance answers on 127.0.0.1:1\n");
 
     capture_begin(&c);
     int refused = cli_explain(c.config, "GET", "/nowhere");
@@ -211,6 +237,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_required_field_is_sent_and_not_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(refusals_are_the_proxys, setup, teardown),
         cmocka_unit_test_setup_teardown(what_bearerd_answers_itself_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_tokens_state_is_asked_for_where_there_is_one, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_injected_where_nothing_is_wanted, setup,
+                                        teardown),
         cmocka_unit_test(the_command_prints_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

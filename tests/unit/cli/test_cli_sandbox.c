@@ -46,6 +46,8 @@ static void wrong_usage_is_64(void **state UNUSED)
 {
     assert_int_equal(run("--nonsense", NULL), EXIT_USAGE);
     assert_int_equal(run("--listen", NULL), EXIT_USAGE);
+    assert_int_equal(run("--listen", "no-address"), EXIT_USAGE);
+    assert_int_equal(run("--listen", "127.0.0.1"), EXIT_USAGE);
     assert_int_equal(run("--token-lifetime", "4"), EXIT_USAGE);
     assert_int_equal(run("more", NULL), EXIT_USAGE);
 }
@@ -58,7 +60,7 @@ static void help_and_the_configuration_are_printed_without_serving(void **state 
 
 static void an_address_that_cannot_be_had_is_1(void **state UNUSED)
 {
-    assert_int_equal(run("--listen", "no-address"), EXIT_RUNTIME);
+    assert_int_equal(run("--listen", "192.0.2.1:8090"), EXIT_RUNTIME);
 }
 
 int main(void)
