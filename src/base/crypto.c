@@ -147,16 +147,38 @@ int crypto_uuid(char ret_uuid[UUID_TEXT_SIZE])
 
 static void on_tls_info(const SSL *ssl, int where, int alert)
 {
-    if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (alert & 0xff) == SSL_AD_CLOSE_NOTIFY) {
-        bool *closed = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-        *closed = true;
-    }
+    struct crypto_tls *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (alert & 0xff) == SSL_AD_CLOSE_NOTIFY)
+        t->closed = true;
+    if (where & SSL_CB_HANDSHAKE_START)
+        t->ssl = (void *)(uintptr_t)ssl;
 }
 
-void crypto_tls_watch_close(void *ssl_context, bool *closed)
+void crypto_tls_watch(void *ssl_context, struct crypto_tls *t)
 {
-    (void)SSL_CTX_set_app_data((SSL_CTX *)ssl_context, closed);
+    t->layers++;
+    (void)SSL_CTX_set_app_data((SSL_CTX *)ssl_context, t);
     SSL_CTX_set_info_callback(ssl_context, on_tls_info);
+    SSL_CTX_set_read_ahead((SSL_CTX *)ssl_context, 1);
+}
+
+bool crypto_tls_has_part(const struct crypto_tls *t)
+{
+    return t->ssl && SSL_has_pending(t->ssl);
+}
+
+/* Half of what OpenSSL's buffer holds at the least: with fewer bytes in it no read can fill it. */
+enum { NEVER_FULL = 8192 };
+
+bool crypto_tls_is_drained(struct crypto_tls *t, bool nothing)
+{
+    if (!t->ssl || t->layers != 1 || SSL_has_pending(t->ssl))
+        return false;
+    uint64_t read = BIO_number_read(SSL_get_rbio(t->ssl));
+    if (nothing ? !SSL_want_read((SSL *)t->ssl) : read - t->read >= NEVER_FULL)
+        return false;
+    t->read = read;
+    return true;
 }
 
 const char *crypto_certificate_problem(long verify_result)

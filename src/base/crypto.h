@@ -49,13 +49,35 @@ WARN_UNUSED int crypto_aes256_gcm_open(const unsigned char key[AES256_KEY_SIZE],
 enum { UUID_TEXT_SIZE = 37 };
 WARN_UNUSED int crypto_uuid(char ret_uuid[UUID_TEXT_SIZE]);
 
+/* What libcurl does not tell of a TLS connection that it made. Begins zeroed. */
+struct crypto_tls {
+    /*
+     * The peer ended it by a close_notify. An end without one is a cut, which matters where the
+     * end of the connection is the end of a body (RFC 9112 9.8).
+     */
+    bool closed;
+
+    unsigned layers; /* more than one where TLS goes through a proxy that speaks TLS itself */
+    void *ssl;       /* OpenSSL's; good while libcurl has the connection */
+    uint64_t read;   /* raw bytes that had come when it was last known to be drained */
+};
+
 /*
- * Has *closed set to true when the peer ends the TLS connection by a close_notify. An end without
- * one is a cut, which matters where the end of the connection is the end of a body (RFC 9112 9.8)
- * and which libcurl does not tell apart. `ssl_context` is an OpenSSL SSL_CTX, as libcurl hands one
- * out for each connection before it connects; `closed` must outlive it.
+ * Watches the connection of this OpenSSL SSL_CTX, as libcurl hands one out for each connection
+ * before it connects, and has it read ahead. `t` must outlive it.
  */
-void crypto_tls_watch_close(void *ssl_context, bool *closed);
+void crypto_tls_watch(void *ssl_context, struct crypto_tls *t);
+
+/* True when received bytes that were not read yet are held by the library, be it part of a record.
+ */
+bool crypto_tls_has_part(const struct crypto_tls *t);
+
+/*
+ * Call after each read; `nothing` says that it had to wait for the peer. True when it took all that
+ * had arrived: nothing is held by the library, and its last read of the socket got less than it
+ * asked for. False also where that cannot be told.
+ */
+WARN_UNUSED bool crypto_tls_is_drained(struct crypto_tls *t, bool nothing);
 
 /* The words for what was wrong with a peer's certificate (an X509_V_ERR_ code). */
 const char *crypto_certificate_problem(long verify_result);

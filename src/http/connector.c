@@ -169,9 +169,6 @@ const char *connector_ca_file(const char *configured)
  */
 enum { CONNECTIONS_PER_GROUP = 8 };
 
-/* The libcurl version (8.15.0) since which OpenSSL may hold more than one record. */
-enum { READS_AHEAD_SINCE = 0x080f00 };
-
 struct group {
     struct list link;
     struct connector *connector;
@@ -183,14 +180,14 @@ struct connector {
     struct loop *loop;
     CURLSH *share; /* names and TLS sessions, for all groups */
     struct list groups;
-    bool reads_ahead;
 };
 
 struct connection {
     struct group *group;
     CURL *easy;
     bool tls;
-    bool tls_closed; /* the peer's close_notify has come */
+    bool drained; /* the last read took all that had come; only with TLS */
+    struct crypto_tls watch;
     curl_socket_t fd;
     connect_done *done;
     void *arg;
@@ -208,7 +205,6 @@ struct connector *connector_new(struct loop *loop, struct error *err)
         return NULL;
     }
     *c = (struct connector){.loop = loop, .share = share};
-    c->reads_ahead = curl_version_info(CURLVERSION_NOW)->version_num >= READS_AHEAD_SINCE;
     list_init(&c->groups);
     (void)curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
     (void)curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
@@ -292,7 +288,7 @@ static struct group *find_group(struct connector *c)
 static CURLcode on_ssl_context(CURL *easy UNUSED, void *ssl_context, void *arg)
 {
     struct connection *conn = arg;
-    crypto_tls_watch_close(ssl_context, &conn->tls_closed);
+    crypto_tls_watch(ssl_context, &conn->watch);
     return CURLE_OK;
 }
 
@@ -374,7 +370,8 @@ ssize_t connection_recv(struct connection *conn, void *data, size_t size)
         return recv(conn->fd, data, size, 0);
     size_t got = 0;
     CURLcode code = curl_easy_recv(conn->easy, data, size, &got);
-    if (code == CURLE_OK && got == 0 && !conn->tls_closed)
+    conn->drained = crypto_tls_is_drained(&conn->watch, code == CURLE_AGAIN);
+    if (code == CURLE_OK && got == 0 && !conn->watch.closed)
         code = CURLE_RECV_ERROR; /* cut, not ended */
     return result_of(code, got);
 }
@@ -398,7 +395,12 @@ bool connection_is_tls(const struct connection *conn)
     return conn->tls;
 }
 
-bool connection_reads_ahead(const struct connection *conn)
+bool connection_is_drained(const struct connection *conn)
 {
-    return conn->tls && conn->group->connector->reads_ahead;
+    return conn->drained;
+}
+
+bool connection_has_part(const struct connection *conn)
+{
+    return crypto_tls_has_part(&conn->watch);
 }

@@ -87,9 +87,12 @@ int connection_fd(const struct connection *conn);
 bool connection_is_tls(const struct connection *conn);
 
 /*
- * False when a read that got less than it asked for left nothing above the socket. Newer libcurls
- * have OpenSSL read ahead; then only another connection_recv can tell.
+ * With TLS: the last connection_recv took all that had arrived by then, so that what comes later
+ * brings a new event. False where only another connection_recv can tell.
  */
-bool connection_reads_ahead(const struct connection *conn);
+bool connection_is_drained(const struct connection *conn);
+
+/* With TLS: bytes have come that connection_recv cannot give yet, such as the start of a record. */
+bool connection_has_part(const struct connection *conn);
 
 #endif

@@ -45,9 +45,10 @@ static void fail(struct upstream *u, enum upstream_failure failure, const char *
 static ssize_t receive(struct upstream *u, char *data, size_t size)
 {
     ssize_t got = connection_recv(u->conn, data, size);
-    u->undrained = got > 0 && ((size_t)got == size || connection_is_tls(u->conn) || u->peer_closed);
-    u->record_left = connection_is_tls(u->conn) && got > 0 &&
-                     ((size_t)got == size || connection_reads_ahead(u->conn));
+    bool tls = connection_is_tls(u->conn);
+    bool left = tls ? !connection_is_drained(u->conn) : (size_t)got == size;
+    u->undrained = got > 0 && (left || u->peer_closed);
+    u->record_left = tls && got > 0 && left;
     if (got >= 0)
         u->silent = u->silent && got == 0;
     return got;
@@ -249,7 +250,8 @@ bool upstream_is_quiet(struct upstream *u)
     if (!connection_is_tls(u->conn) || (empty && !u->record_left))
         return empty;
     /* a session ticket is read here and is no data */
-    return connection_recv(u->conn, &byte, 1) < 0 && errno == EAGAIN;
+    return connection_recv(u->conn, &byte, 1) < 0 && errno == EAGAIN &&
+           !connection_has_part(u->conn);
 }
 
 static void on_input(struct upstream *u)

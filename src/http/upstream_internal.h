@@ -47,8 +47,8 @@ struct upstream {
     bool send_failed; /* it may still have answered before it closed */
     bool peer_closed; /* its FIN or RST was seen */
     bool hungry;      /* read_body had nothing: tell when there is something */
-    bool record_left; /* TLS: the last read may have left a part of a record in the library */
-    bool undrained;   /* the last read filled its buffer: there may be more in the socket */
+    bool record_left; /* TLS: the last read may have left something in the library */
+    bool undrained;   /* the last read may have left something in the socket */
 
     size_t scanned;
     unsigned interim; /* 1xx responses so far */

@@ -326,6 +326,63 @@ static void bytes_go_both_ways_over_tls(void **state UNUSED)
     tls_peer_close(&peer);
 }
 
+static void it_is_known_when_all_was_read_over_tls(void **state UNUSED)
+{
+    struct attempt a;
+    struct tls_peer peer;
+    char many[10001], got[sizeof(many)];
+    memset(many, 'x', sizeof(many) - 1);
+    many[sizeof(many) - 1] = '\0';
+    use_tls();
+    begin(&a, TIMEOUT_MS);
+    tls_peer_accept(&peer, bed.fd, &identity);
+    AWAIT(a.calls > 0);
+    tls_peer_say(&peer, "one");
+    expect_bytes(a.conn, "one");
+    assert_true(connection_is_drained(a.conn));
+
+    tls_peer_say(&peer, "two");
+    tls_peer_say(&peer, "three");
+    expect_bytes(a.conn, "two");
+    bool together = connection_has_part(a.conn);
+    assert_int_equal(connection_is_drained(a.conn), !together);
+    expect_bytes(a.conn, "three");
+    assert_true(connection_is_drained(a.conn));
+    assert_false(connection_has_part(a.conn));
+
+    tls_peer_say(&peer, many); /* so much that the library's buffer might have been full */
+    for (size_t have = 0; have < sizeof(many) - 1;) {
+        ssize_t more = next_recv(a.conn, got, sizeof(got));
+        assert_true(more > 0);
+        have += (size_t)more;
+    }
+    assert_false(connection_is_drained(a.conn));
+    assert_int_equal(connection_recv(a.conn, got, sizeof(got)), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_true(connection_is_drained(a.conn)); /* finding nothing is the proof */
+    connection_close(a.conn);
+    tls_peer_close(&peer);
+}
+
+static void a_part_of_a_record_is_told(void **state UNUSED)
+{
+    struct attempt a;
+    struct tls_peer peer;
+    char byte;
+    use_tls();
+    begin(&a, TIMEOUT_MS);
+    tls_peer_accept(&peer, bed.fd, &identity);
+    AWAIT(a.calls > 0);
+    tls_peer_say(&peer, "whole");
+    expect_bytes(a.conn, "whole");
+    const char start[] = {0x17, 0x03, 0x03, 0x00, 0x20, 0x01};
+    assert_int_equal(send(peer.wire.fd, start, sizeof(start), MSG_NOSIGNAL), sizeof(start));
+    AWAIT(connection_recv(a.conn, &byte, 1) < 0 && errno == EAGAIN && connection_has_part(a.conn));
+    assert_false(connection_is_drained(a.conn));
+    connection_close(a.conn);
+    tls_peer_close(&peer);
+}
+
 static void a_cut_is_not_the_end(void **state UNUSED)
 {
     struct attempt a;
@@ -470,6 +527,8 @@ int main(void)
         TEST(another_protocol_is_a_tls_failure),
         TEST(whoever_leaves_is_not_called),
         TEST(bytes_go_both_ways_over_tls),
+        TEST(it_is_known_when_all_was_read_over_tls),
+        TEST(a_part_of_a_record_is_told),
         TEST(a_cut_is_not_the_end),
         TEST(a_certificate_must_be_trusted),
         TEST(a_certificate_must_be_for_that_host),
