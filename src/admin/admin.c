@@ -4,6 +4,7 @@
 
 #include "admin/health.h"
 #include "admin/metrics.h"
+#include "admin/page.h"
 #include "admin/status.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -22,6 +23,7 @@ struct admin {
     struct pulse *pulse;
     struct endpoint *endpoint;
     struct list calls; /* those that wait for something */
+    char page_policy[PAGE_POLICY_SIZE];
 };
 
 /* A request whose answer waits for the workers or for a token. */
@@ -143,12 +145,36 @@ static void answer_metrics(struct call *c, bool all_answered UNUSED)
     answer_page(c->endpoint_call, 200, METRICS_CONTENT_TYPE, &page);
 }
 
-static void answer_status(struct call *c, bool all_answered UNUSED)
+static void answer_status(struct call *c, bool all_answered)
 {
     CLEANUP(buffer_done) struct buffer page;
     buffer_init(&page, ANSWER_MAX);
-    status_write(c->admin->state, &page);
+    status_write(c->admin->state, all_answered, &page);
     answer_page(c->endpoint_call, 200, "application/json", &page);
+}
+
+static void answer_html(struct call *c, bool all_answered)
+{
+    const struct field fields[] = {
+        {TEXT("Cache-Control"), TEXT("no-store")},
+        {TEXT("X-Content-Type-Options"), TEXT("nosniff")},
+        {TEXT("Content-Security-Policy"), text_of(c->admin->page_policy)},
+        {TEXT("Cross-Origin-Resource-Policy"), TEXT("same-origin")},
+        {TEXT("Referrer-Policy"), TEXT("no-referrer")},
+        {TEXT("X-Frame-Options"), TEXT("DENY")},
+    };
+    CLEANUP(buffer_done) struct buffer page;
+    buffer_init(&page, ANSWER_MAX);
+    page_write(c->admin->state, all_answered, &page);
+    if (page.failed)
+        answer_page(c->endpoint_call, 200, NULL, &page); /* says what happened */
+    else
+        endpoint_answer(c->endpoint_call,
+                        &(struct endpoint_response){.status = 200,
+                                                    .content_type = "text/html; charset=utf-8",
+                                                    .fields = fields,
+                                                    .field_count = ARRAY_SIZE(fields),
+                                                    .body = buffer_text(&page)});
 }
 
 /* ---- what is asked for ---- */
@@ -192,6 +218,12 @@ static void serve_status(struct admin *a, const struct endpoint_request *r UNUSE
                          struct endpoint_call *call)
 {
     ask_workers(a, call, answer_status);
+}
+
+static void serve_html(struct admin *a, const struct endpoint_request *r UNUSED,
+                       struct endpoint_call *call)
+{
+    ask_workers(a, call, answer_html);
 }
 
 static void answer_not_found(struct endpoint_call *call, const char *what, struct text name)
@@ -293,10 +325,9 @@ static const struct {
     struct text path;
     void (*serve)(struct admin *a, const struct endpoint_request *r, struct endpoint_call *call);
 } pages[] = {
-    {TEXT_INIT("/livez"), serve_livez},
-    {TEXT_INIT("/readyz"), serve_readyz},
-    {TEXT_INIT("/metrics"), serve_metrics},
-    {TEXT_INIT("/status.json"), serve_status},
+    {TEXT_INIT("/livez"), serve_livez},     {TEXT_INIT("/readyz"), serve_readyz},
+    {TEXT_INIT("/metrics"), serve_metrics}, {TEXT_INIT("/status.json"), serve_status},
+    {TEXT_INIT("/status"), serve_html},
 };
 
 static void serve(struct admin *a, const struct endpoint_request *r, struct endpoint_call *call)
@@ -343,7 +374,10 @@ struct admin *admin_new(struct loop *loop, const struct admin_state *state, stru
     }
     *a = (struct admin){.state = state, .pulse = pulse};
     list_init(&a->calls);
-    a->endpoint = endpoint_new(loop, &limits, on_request, a, err);
+    if (page_policy(a->page_policy))
+        (void)error_set(err, "out of memory");
+    else
+        a->endpoint = endpoint_new(loop, &limits, on_request, a, err);
     if (!a->endpoint) {
         free(a);
         return NULL;

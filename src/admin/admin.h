@@ -4,7 +4,8 @@
  *     GET    /livez                    200 while every loop turns
  *     GET    /readyz[?verbose]         200 when ready (health.h)
  *     GET    /metrics                  Prometheus text
- *     GET    /status.json              everything for people and their tools
+ *     GET    /status                   everything for people, as a page (page.h)
+ *     GET    /status.json              everything for their tools (status.h)
  *     POST   /providers/NAME/refresh   gets a new token now: 200 with the state, 502 if it failed
  *     DELETE /providers/NAME/token     drops the token: 204
  *

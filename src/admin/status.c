@@ -2,25 +2,12 @@
 
 #include <stdio.h>
 
+#include "admin/concerns.h"
 #include "admin/health.h"
 #include "admin/json_out.h"
+#include "admin/now.h"
+#include "admin/process_stats.h"
 #include "admin/totals.h"
-#include "base/clock.h"
-
-/* The moment of both clocks, so that all of a document agrees. */
-struct now {
-    int64_t ms, wall_ms;
-};
-
-static struct now read_clocks(void)
-{
-    return (struct now){clock_monotonic_ms(), clock_wall_ms()};
-}
-
-static int64_t wall_of(struct now now, int64_t ms)
-{
-    return now.wall_ms + (ms - now.ms);
-}
 
 /* ---- providers ---- */
 
@@ -31,8 +18,9 @@ static void add_token(struct json_out *j, const struct token *t, struct now now)
         return;
     }
     json_open(j, "token", '{');
-    json_add_time(j, "obtained", wall_of(now, t->obtained_ms));
-    json_add_time(j, "expires", wall_of(now, t->expires_ms));
+    json_add_u64(j, "generation", t->generation);
+    json_add_time(j, "obtained", now_wall_of(now, t->obtained_ms));
+    json_add_time(j, "expires", now_wall_of(now, t->expires_ms));
     json_add_ms(j, "age", now.ms - t->obtained_ms);
     json_add_ms(j, "lifetime", t->expires_ms - t->obtained_ms);
     json_add_ms(j, "expires_in", t->expires_ms - now.ms);
@@ -61,7 +49,7 @@ static void add_event(struct json_out *j, const struct token_event *e, struct no
 {
     bool success = e->result == TOKEN_SUCCESS_REPLY;
     json_open(j, NULL, '{');
-    json_add_time(j, "at", wall_of(now, e->at_ms));
+    json_add_time(j, "at", now_wall_of(now, e->at_ms));
     json_add_text(j, "by", e->refresh ? "refresh_token" : "grant");
     json_add_text(j, "result", token_result_name(e->result));
     json_add_us(j, "duration", e->total_us > 0 ? (uint64_t)e->total_us : 0);
@@ -108,7 +96,7 @@ static void add_provider(struct json_out *j, const struct admin_state *s, size_t
 void status_write_provider(const struct admin_state *s, size_t provider, struct buffer *out)
 {
     struct json_out j = {.buffer = out};
-    add_provider(&j, s, provider, read_clocks());
+    add_provider(&j, s, provider, now_read());
     (void)buffer_add_char(out, '\n');
 }
 
@@ -131,16 +119,11 @@ static void add_latency(struct json_out *j, const char *name, const struct histo
     json_add_us(j, "mean", h->sum_us / count);
     for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++)
         json_add_us(j, quantiles[i].name, (uint64_t)totals_quantile_us(h, quantiles[i].share));
+    json_open(j, "buckets", '[');
+    for (size_t i = 0; i <= STATS_BUCKETS; i++)
+        json_add_u64(j, NULL, h->buckets[i]);
+    json_close(j, ']');
     json_close(j, '}');
-}
-
-/* The client got nothing, or a 5xx. */
-static uint64_t errors_of(const struct route_totals *t)
-{
-    uint64_t errors = t->by_status[0];
-    for (unsigned code = 500; code < STATS_STATUS_MAX; code++)
-        errors += t->by_status[code];
-    return errors;
 }
 
 static void add_statuses(struct json_out *j, const struct route_totals *t)
@@ -158,7 +141,7 @@ static void add_statuses(struct json_out *j, const struct route_totals *t)
 static void add_totals(struct json_out *j, const struct route_totals *t)
 {
     json_add_u64(j, "requests", t->requests);
-    json_add_u64(j, "errors", errors_of(t));
+    json_add_u64(j, "errors", totals_errors(t));
     add_statuses(j, t);
     json_add_u64(j, "replays", t->replays);
     json_add_u64(j, "bytes_in", t->bytes_in);
@@ -218,6 +201,43 @@ static void add_workers(struct json_out *j, const struct admin_state *s)
     json_close(j, '}');
 }
 
+static void add_bounds(struct json_out *j)
+{
+    json_open(j, "latency_bounds", '[');
+    for (size_t i = 0; i < STATS_BUCKETS; i++)
+        json_add_us(j, NULL, (uint64_t)totals_bounds_us[i]);
+    json_close(j, ']');
+}
+
+static void add_concern(void *ctx, const struct concern *c)
+{
+    struct json_out *j = ctx;
+    json_open(j, NULL, '{');
+    json_add_bool(j, "failing", c->failing);
+    json_add_text(j, "text", c->text);
+    json_close(j, '}');
+}
+
+static void add_concerns(struct json_out *j, const struct admin_state *s, bool alive,
+                         struct now now)
+{
+    json_open(j, "concerns", '[');
+    (void)concerns_tell(s, alive, now.ms, add_concern, j);
+    json_close(j, ']');
+}
+
+static void add_resources(struct json_out *j)
+{
+    struct process_stats p;
+    process_stats_read(&p);
+    json_open(j, "process", '{');
+    json_add_ms(j, "cpu", (int64_t)p.cpu_ms);
+    json_add_u64(j, "resident_bytes", p.resident_bytes);
+    json_add_u64(j, "open_fds", p.open_fds);
+    json_add_u64(j, "max_fds", p.max_fds);
+    json_close(j, '}');
+}
+
 static void add_process(struct json_out *j, const struct admin_state *s, struct now now)
 {
     struct buffer lines;
@@ -233,14 +253,18 @@ static void add_process(struct json_out *j, const struct admin_state *s, struct 
     buffer_done(&lines);
 }
 
-void status_write(const struct admin_state *s, struct buffer *out)
+void status_write(const struct admin_state *s, bool alive, struct buffer *out)
 {
     const struct config *config = s->snapshot->config;
     struct json_out j = {.buffer = out};
-    struct now now = read_clocks();
+    struct now now = now_read();
     json_open(&j, NULL, '{');
     add_process(&j, s, now);
+    json_add_bool(&j, "alive", alive);
+    add_concerns(&j, s, alive, now);
+    add_resources(&j);
     add_workers(&j, s);
+    add_bounds(&j);
     json_open(&j, "providers", '[');
     for (size_t i = 0; i < config->provider_count; i++)
         add_provider(&j, s, i, now);

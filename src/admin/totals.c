@@ -44,6 +44,14 @@ void totals_of_caller(const struct caller_stats *caller, unsigned workers,
             ret_by_status[code] += stats_get(&caller[i].by_status[code]);
 }
 
+uint64_t totals_errors(const struct route_totals *t)
+{
+    uint64_t errors = t->by_status[0];
+    for (unsigned code = 500; code < STATS_STATUS_MAX; code++)
+        errors += t->by_status[code];
+    return errors;
+}
+
 void totals_of_workers(struct stats *stats, struct worker_totals *ret_totals)
 {
     memset(ret_totals, 0, sizeof(*ret_totals));

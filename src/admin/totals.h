@@ -29,9 +29,14 @@ struct worker_totals {
 /* `route` has one element per worker. */
 void totals_of_route(const struct route_stats *route, unsigned workers,
                      struct route_totals *ret_totals);
+
 /* The same for a caller: its requests by status. */
 void totals_of_caller(const struct caller_stats *caller, unsigned workers,
                       uint64_t ret_by_status[STATS_STATUS_MAX]);
+
+/* Requests that got a status of 500 or above, or no answer. */
+uint64_t totals_errors(const struct route_totals *t);
+
 void totals_of_workers(struct stats *stats, struct worker_totals *ret_totals);
 
 /* Requests that wait for the token of this provider. */

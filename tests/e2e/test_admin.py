@@ -274,7 +274,7 @@ def test_a_token_can_be_forgotten(proxy, idp):
 @pytest.mark.parametrize("method,path", [("POST", "/providers/nobody/refresh"),
                                          ("DELETE", "/providers/nobody/token"),
                                          ("POST", "/providers/idp/explode"), ("GET", "/"),
-                                         ("GET", "/providers/"), ("GET", "/status"),
+                                         ("GET", "/providers/"), ("GET", "/status/"),
                                          ("GET", "/metrics/")])
 def test_unknown_is_404(proxy, method, path):
     answer = ask(proxy, method, path)

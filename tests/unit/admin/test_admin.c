@@ -169,6 +169,22 @@ static void status_is_json(void **state)
     assert_has(answer, "\"providers\":[{");
 }
 
+static void the_page_comes_with_its_policy(void **state)
+{
+    const char *answer = ask(*state, "GET /status");
+    assert_has(answer, "Content-Type: text/html; charset=utf-8\r\n");
+    assert_has(answer, "Content-Security-Policy: default-src 'none'; ");
+    assert_has(answer, "Cache-Control: no-store\r\n");
+    assert_has(answer, "</html>\n");
+}
+
+static void the_page_tells_of_a_stuck_worker(void **state)
+{
+    struct fixture *f = *state;
+    f->asleep = true;
+    assert_has(ask(f, "GET /status"), "A worker does not answer");
+}
+
 static void head_is_get_without_a_body(void **state)
 {
     const char *answer = ask(*state, "HEAD /readyz");
@@ -268,6 +284,8 @@ int main(void)
         TEST(ready_is_short),
         TEST(metrics_say_what_they_are),
         TEST(status_is_json),
+        TEST(the_page_comes_with_its_policy),
+        TEST(the_page_tells_of_a_stuck_worker),
         TEST(head_is_get_without_a_body),
         TEST(other_paths_are_a_problem),
         TEST(other_methods_are_a_problem),

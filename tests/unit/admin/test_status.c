@@ -26,7 +26,7 @@ static struct json *document_of(struct stage *s)
 {
     struct error err;
     buffer_clear(&s->page);
-    status_write(&s->state, &s->page);
+    status_write(&s->state, true, &s->page);
     assert_has_not(stage_page(s), "the-secret-of-the-test");
     struct json *j = json_parse(buffer_text(&s->page), &err);
     if (!j)
@@ -98,6 +98,9 @@ static void routes_have_their_figures(void **state)
     assert_number(j, "routes.0.by_status.502", 3);
     assert_number(j, "routes.0.latency.mean", 0.0002);
     assert_number(j, "routes.0.latency.p50", 0.00025);
+    assert_number(j, "routes.0.latency.buckets.0", 2);
+    assert_number(j, "routes.0.latency.buckets.14", 0);
+    assert_number(j, "latency_bounds.0", 0.0005);
     assert_number(j, "routes.0.connections.active", 2);
     assert_null(json_at(j, TEXT("routes.1.latency.mean")));
     json_free(j);
@@ -113,6 +116,19 @@ static void own_errors_and_a_reload_are_told(void **state)
     assert_number(j, "own_errors.no_route", 2);
     assert_text(j, "last_reload.at", "2025-01-15T12:01:00.000Z");
     assert_has(stage_page(s), "\"successful\":false");
+    json_free(j);
+}
+
+static void concerns_and_the_process_are_told(void **state)
+{
+    struct stage *s = *state;
+    double number = 0;
+    s->state.reload_failed = true;
+    struct json *j = document_of(s);
+    assert_has(json_string(json_at(j, TEXT("concerns.0.text"))), "The last reload failed");
+    assert_has(stage_page(s), "\"alive\":true");
+    assert_int_equal(json_number(json_at(j, TEXT("process.resident_bytes")), &number), 0);
+    assert_true(number > 1 << 20);
     json_free(j);
 }
 
@@ -134,6 +150,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failure_is_told_in_words, setup, teardown),
         cmocka_unit_test_setup_teardown(routes_have_their_figures, setup, teardown),
         cmocka_unit_test_setup_teardown(own_errors_and_a_reload_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(concerns_and_the_process_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(one_provider_stands_alone, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,6 +93,18 @@ static void nothing_and_too_much_have_a_quantile_too(void **state)
     assert_float_equal(totals_quantile_us(&h, 0.5), 10e6, 0);
 }
 
+static void errors_are_500_and_above_and_no_answer(void **state)
+{
+    (void)state;
+    static struct route_totals t;
+    t.by_status[0] = 1;
+    t.by_status[200] = 10;
+    t.by_status[499] = 20;
+    t.by_status[500] = 2;
+    t.by_status[599] = 4;
+    assert_int_equal(totals_errors(&t), 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -100,6 +112,7 @@ int main(void)
         cmocka_unit_test(so_are_workers_and_waiters),
         cmocka_unit_test(a_quantile_lies_inside_its_bucket),
         cmocka_unit_test(a_quantile_skips_the_buckets_below),
+        cmocka_unit_test(errors_are_500_and_above_and_no_answer),
         cmocka_unit_test(nothing_and_too_much_have_a_quantile_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
