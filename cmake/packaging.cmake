@@ -31,11 +31,33 @@ if(SCDOC AND TARGET bearerd AND NOT BEARERD_SANITIZE)
   install(FILES ${packaging}/bearerd.ini.5.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 endif()
 
+# ---- completions, which the binary writes out of its tables ----
+
+if(TARGET bearerd AND NOT BEARERD_SANITIZE)
+  add_custom_command(
+    OUTPUT ${packaging}/bearerd.bash ${packaging}/_bearerd
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${packaging}
+    COMMAND bearerd completion bash > ${packaging}/bearerd.bash
+    COMMAND bearerd completion zsh > ${packaging}/_bearerd
+    DEPENDS bearerd
+    VERBATIM)
+  add_custom_target(completions ALL DEPENDS ${packaging}/bearerd.bash ${packaging}/_bearerd)
+  install(FILES ${packaging}/bearerd.bash RENAME bearerd
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  # what comes with the system has a folder of its own in Debian
+  if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+    set(zsh_folder vendor-completions)
+  else()
+    set(zsh_folder site-functions)
+  endif()
+  install(FILES ${packaging}/_bearerd DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/${zsh_folder})
+endif()
+
 # ---- the rest ----
 
 configure_file(config/systemd/bearerd.service.in ${packaging}/bearerd.service @ONLY)
-install(FILES ${packaging}/bearerd.service DESTINATION lib/systemd/system)
-install(FILES config/completions/bearerd DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${packaging}/bearerd.service config/systemd/bearerd.socket
+        DESTINATION lib/systemd/system)
 install(FILES README.md SECURITY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES config/bearerd.ini DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "cli/cli_completion.h"
 #include "cli/cli_config.h"
 #include "cli/cli_demo.h"
 #include "cli/cli_explain.h"
@@ -165,14 +166,64 @@ static int command_version(int argc, char **argv)
     return printed ? EXIT_FINE : EXIT_RUNTIME;
 }
 
-static const struct {
-    const char *name;
-    int (*run)(int argc, char **argv);
-} commands[] = {
-    {"run", command_run},         {"check", command_check},     {"dump", command_dump},
-    {"presets", command_presets}, {"help", command_help},       {"sandbox", cli_sandbox},
-    {"explain", command_explain}, {"token", command_token},     {"health", command_health},
-    {"demo", cli_demo},           {"version", command_version},
+/* For the completions of shells, and not in the table: nobody types it. */
+static int command_completion(int argc, char **argv)
+{
+    struct arguments a;
+    int failed = parse(argc, argv, 1, 1, &a);
+    return failed ? failed : cli_completion(a.words[0], cli_config_path(a.config));
+}
+
+/* ---- the table ---- */
+
+#define FILE_OPTION                                                                                \
+    {                                                                                              \
+        "-c", "FILE", "the configuration"                                                          \
+    }
+#define HELP_OPTION                                                                                \
+    {                                                                                              \
+        "--help", NULL, "the options"                                                              \
+    }
+
+static const struct command_option of_file[] = {FILE_OPTION, {0}};
+static const struct command_option of_token[] = {
+    FILE_OPTION, {"--show", NULL, "print the token, too"}, {0}};
+static const struct command_option of_sandbox[] = {
+    {"--listen", "ADDRESS", "where the five providers are served"},
+    {"--token-lifetime", "DURATION", "how long tokens live"},
+    {"--print-config", NULL, "print a configuration for this sandbox, and end"},
+    HELP_OPTION,
+    {0}};
+static const struct command_option of_demo[] = {
+    {"--listen", "ADDRESS", "where the proxy is reached"},
+    {"--admin-listen", "ADDRESS", "where its health and metrics are, or off"},
+    {"--sandbox-listen", "ADDRESS", "where the five providers are served"},
+    {"--token-lifetime", "DURATION", "how long tokens live"},
+    HELP_OPTION,
+    {0}};
+static const struct command_option none[] = {{0}};
+
+const struct command commands[] = {
+    {"run", command_run, "[-c FILE]", "serve, in the foreground", WORDS_NONE, of_file},
+    {"check", command_check, "[-c FILE]",
+     "all mistakes in the configuration, or that there are none", WORDS_NONE, of_file},
+    {"dump", command_dump, "[-c FILE]", "the effective configuration, secrets masked", WORDS_NONE,
+     of_file},
+    {"explain", command_explain, "[-c FILE] METHOD URL",
+     "where a request would go, and how; nothing is sent", WORDS_REQUEST, of_file},
+    {"token", command_token, "[-c FILE] PROVIDER [--show]",
+     "fetch one token now; --show prints it, too", WORDS_PROVIDER, of_token},
+    {"health", command_health, "[-c FILE]", "whether the running proxy is ready (exit status 0)",
+     WORDS_NONE, of_file},
+    {"presets", command_presets, "[NAME]", "the shipped providers, or one in full", WORDS_PRESET,
+     none},
+    {"help", command_help, "[KEY]", "this, or what a configuration key means", WORDS_KEY, none},
+    {"sandbox", cli_sandbox, "", "the providers in miniature; --help lists its options", WORDS_NONE,
+     of_sandbox},
+    {"demo", cli_demo, "", "proxy and sandbox in one; --help lists its options", WORDS_NONE,
+     of_demo},
+    {"version", command_version, "", "which version this is", WORDS_NONE, none},
+    {0},
 };
 
 int cli_main(int argc, char **argv)
@@ -184,8 +235,10 @@ int cli_main(int argc, char **argv)
         word = "help";
     if (strcmp(word, "--version") == 0)
         word = "version";
-    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-        if (strcmp(word, commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+    for (const struct command *c = commands; c->name; c++)
+        if (strcmp(word, c->name) == 0)
+            return c->run(argc - 1, argv + 1);
+    if (strcmp(word, "completion") == 0)
+        return command_completion(argc - 1, argv + 1);
     return cli_usage("unknown command %s", word);
 }

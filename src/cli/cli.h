@@ -6,6 +6,28 @@
 
 #include "config/config.h"
 
+/* One option of a command, as its help and the completions of shells know it. */
+struct command_option {
+    const char *name;
+    const char *value; /* what follows it: "FILE", "ADDRESS", "DURATION"; NULL: nothing */
+    const char *help;
+};
+
+/* What the words after a command are. */
+enum command_words { WORDS_NONE, WORDS_REQUEST, WORDS_PROVIDER, WORDS_PRESET, WORDS_KEY };
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *arguments; /* as `bearerd help` shows them */
+    const char *help;
+    enum command_words words;
+    const struct command_option *options; /* a row without a name ends them */
+};
+
+/* A row without a name ends them. */
+extern const struct command commands[];
+
 /* Runs the command that argv names; the exit status (DESIGN 5). */
 int cli_main(int argc, char **argv);
 

@@ -90,27 +90,37 @@ int cli_presets(const char *name)
 
 /* ---- help ---- */
 
-static const char commands[] =
-    "bearerd - an HTTP forward proxy that puts OAuth bearer tokens on requests\n"
-    "\n"
-    "  bearerd run     [-c FILE]  serve, in the foreground\n"
-    "  bearerd check   [-c FILE]  all mistakes in the configuration, or that there are none\n"
-    "  bearerd dump    [-c FILE]  the effective configuration, secrets masked\n"
-    "  bearerd explain [-c FILE] METHOD URL\n"
-    "                             where a request would go, and how; nothing is sent\n"
-    "  bearerd token   [-c FILE] PROVIDER [--show]\n"
-    "                             fetch one token now; --show prints it, too\n"
-    "  bearerd health  [-c FILE]  whether the running proxy is ready (exit status 0)\n"
-    "  bearerd presets [NAME]     the shipped providers, or one in full\n"
-    "  bearerd help    [KEY]      this, or what a configuration key means\n"
-    "  bearerd sandbox            the providers in miniature; --help lists its options\n"
-    "  bearerd demo               proxy and sandbox in one; --help lists its options\n"
-    "  bearerd version\n"
+static const char before_commands[] =
+    "bearerd - an HTTP forward proxy that puts OAuth bearer tokens on requests\n\n";
+
+static const char after_commands[] =
     "\n"
     "Without -c the file is $BEARERD_CONFIG, ./bearerd.ini or /etc/bearerd/bearerd.ini.\n"
     "Exit status: 0 fine, 1 failure at run time, 64 usage, 78 configuration.\n"
     "\n"
     "Configuration keys (bearerd help KEY tells what one means):\n";
+
+/* Its sentence stands beside it, or below where it is long. */
+static void add_command(const struct command *c, struct buffer *out)
+{
+    enum { NAME_WIDTH = 7, HELP_COLUMN = 29 };
+    size_t before = buffer_size(out);
+    (void)buffer_addf(out, "  bearerd %-*s %s", NAME_WIDTH, c->name, c->arguments);
+    size_t width = buffer_size(out) - before;
+    if (width >= HELP_COLUMN) {
+        (void)buffer_add_char(out, '\n');
+        width = 0;
+    }
+    (void)buffer_addf(out, "%*s%s\n", (int)(HELP_COLUMN - width), "", c->help);
+}
+
+static void add_commands(struct buffer *out)
+{
+    (void)buffer_add_string(out, before_commands);
+    for (const struct command *c = commands; c->name; c++)
+        add_command(c, out);
+    (void)buffer_add_string(out, after_commands);
+}
 
 static const char *section_title(enum section_kind kind)
 {
@@ -187,7 +197,7 @@ int cli_help(const char *key)
     if (key) {
         add_key_help(key, &text);
     } else {
-        (void)buffer_add_string(&text, commands);
+        add_commands(&text);
         for (unsigned kind = SECTION_SERVER; kind < SECTION_KINDS; kind++)
             add_keys((enum section_kind)kind, &text);
     }

@@ -146,7 +146,7 @@ static void help_lists_commands_and_keys(void **state)
     (void)state;
     static const char *const words[] = {
         "  bearerd run ",  "  bearerd check ",   "  bearerd dump ", "  bearerd presets ",
-        "  bearerd help ", "  bearerd sandbox ", "  bearerd demo ", "  bearerd version\n",
+        "  bearerd help ", "  bearerd sandbox ", "  bearerd demo ", "  bearerd version ",
         "BEARERD_CONFIG",  "[server]",           "\n[route NAME]",  " header.NAME"};
     assert_int_equal(run(cli_help, NULL), 0);
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
