@@ -126,14 +126,14 @@ static void add_latency(struct json_out *j, const char *name, const struct histo
     json_close(j, '}');
 }
 
-static void add_statuses(struct json_out *j, const struct route_totals *t)
+static void add_statuses(struct json_out *j, const uint64_t *by_status)
 {
     json_open(j, "by_status", '{');
     for (unsigned code = 0; code < STATS_STATUS_MAX; code++) {
         char text[8];
         (void)snprintf(text, sizeof(text), "%u", code);
-        if (t->by_status[code] > 0)
-            json_add_u64(j, text, t->by_status[code]);
+        if (by_status[code] > 0)
+            json_add_u64(j, text, by_status[code]);
     }
     json_close(j, '}');
 }
@@ -142,7 +142,7 @@ static void add_totals(struct json_out *j, const struct route_totals *t)
 {
     json_add_u64(j, "requests", t->requests);
     json_add_u64(j, "errors", totals_errors(t));
-    add_statuses(j, t);
+    add_statuses(j, t->by_status);
     json_add_u64(j, "replays", t->replays);
     json_add_u64(j, "bytes_in", t->bytes_in);
     json_add_u64(j, "bytes_out", t->bytes_out);
@@ -169,6 +169,22 @@ static void add_route(struct json_out *j, const struct admin_state *s, size_t i)
                   r->provider == CONFIG_NO_PROVIDER ? NULL : config->providers[r->provider].name);
     json_add_text(j, "upstream", r->upstream);
     add_totals(j, &totals);
+    json_close(j, '}');
+}
+
+/* ---- callers ---- */
+
+static void add_caller(struct json_out *j, const struct admin_state *s, size_t i)
+{
+    const struct caller *c = caller_table_at(s->snapshot->callers, i);
+    uint64_t by_status[STATS_STATUS_MAX], requests = 0;
+    totals_of_caller(c->stats, stats_workers(s->stats), by_status);
+    for (size_t code = 0; code < STATS_STATUS_MAX; code++)
+        requests += by_status[code];
+    json_open(j, NULL, '{');
+    json_add_text(j, "name", c->config->name);
+    json_add_u64(j, "requests", requests);
+    add_statuses(j, by_status);
     json_close(j, '}');
 }
 
@@ -272,6 +288,10 @@ void status_write(const struct admin_state *s, bool alive, struct buffer *out)
     json_open(&j, "routes", '[');
     for (size_t i = 0; i < config->route_count; i++)
         add_route(&j, s, i);
+    json_close(&j, ']');
+    json_open(&j, "callers", '[');
+    for (size_t i = 0; i < config->caller_count; i++)
+        add_caller(&j, s, i);
     json_close(&j, ']');
     json_close(&j, '}');
     (void)buffer_add_char(out, '\n');

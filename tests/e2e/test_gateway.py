@@ -1,6 +1,7 @@
 """A gateway that knows who is asking: [caller NAME] sections, their keys, rights and limits."""
 
 import base64
+import json
 import os
 import time
 
@@ -205,6 +206,9 @@ def test_logs_and_counters_name_the_caller(gateway, keys):
     assert [lines[path]["caller"] for path in ("/x", "/shut/y", "/z")] == ["shop", "shop", "-"]
     assert lines["/x"]["peer"].startswith("127.0.0.1:")
     assert (lines["/z"]["status"], lines["/z"]["error"]) == ("401", "caller_unknown")
+    shop, till = json.loads(gateway.admin("/status.json")[2])["callers"]
+    assert shop == {"name": "shop", "requests": 2, "by_status": {"200": 1, "403": 1}}
+    assert till == {"name": "till", "requests": 0, "by_status": {}}
     metrics = gateway.admin("/metrics")[2].splitlines()
     for line in ('bearerd_caller_requests_total{caller="shop",code="200"} 1',
                  'bearerd_caller_requests_total{caller="shop",code="403"} 1',

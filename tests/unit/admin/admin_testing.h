@@ -36,7 +36,9 @@ enum { STAGE_WORKERS = 2, STAGE_WAIT_MS = 10000 };
     "[route open]\n"                                                                               \
     "host = open.example.com\n"                                                                    \
     "provider = none\n"                                                                            \
-    "upstream = https://open.example.com\n"
+    "upstream = https://open.example.com\n"                                                        \
+    "[caller shop]\n"                                                                              \
+    "api_key = literal:the-key-of-the-shop\n"
 
 struct stage {
     struct loop *loop;

@@ -32,6 +32,7 @@ static void every_promised_name_is_there(void **state)
 {
     static const char *const names[] = {
         "bearerd_requests_total counter",
+        "bearerd_caller_requests_total counter",
         "bearerd_request_duration_seconds histogram",
         "bearerd_upstream_duration_seconds histogram",
         "bearerd_requests_in_flight gauge",
@@ -67,7 +68,10 @@ static void figures_come_from_all_workers(void **state)
     stats_add(&stats_provider(s->state.stats, "idp")[1].waiters, 9);
     stats_add(&stats_worker(s->state.stats, 0)->errors[PROBLEM_overloaded], 6);
     stats_add(&stats_worker(s->state.stats, 1)->in_flight, 5);
+    stats_add(&stats_caller(s->state.stats, "shop")[0].by_status[429], 3);
+    stats_add(&stats_caller(s->state.stats, "shop")[1].by_status[429], 4);
     const char *page = page_of(s);
+    assert_has(page, "bearerd_caller_requests_total{caller=\"shop\",code=\"429\"} 7\n");
     assert_has(page, "bearerd_requests_total{route=\"pay\",code=\"200\"} 5\n");
     assert_has(page, "bearerd_requests_total{route=\"pay\",code=\"502\"} 1\n");
     assert_has_not(page, "code=\"404\"");

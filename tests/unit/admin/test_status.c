@@ -106,6 +106,19 @@ static void routes_have_their_figures(void **state)
     json_free(j);
 }
 
+static void callers_have_their_figures(void **state)
+{
+    struct stage *s = *state;
+    stats_add(&stats_caller(s->state.stats, "shop")[0].by_status[200], 2);
+    stats_add(&stats_caller(s->state.stats, "shop")[1].by_status[429], 1);
+    struct json *j = document_of(s);
+    assert_text(j, "callers.0.name", "shop");
+    assert_number(j, "callers.0.requests", 3);
+    assert_number(j, "callers.0.by_status.429", 1);
+    assert_null(json_at(j, TEXT("callers.1")));
+    json_free(j);
+}
+
 static void own_errors_and_a_reload_are_told(void **state)
 {
     struct stage *s = *state;
@@ -149,6 +162,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(providers_and_routes_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failure_is_told_in_words, setup, teardown),
         cmocka_unit_test_setup_teardown(routes_have_their_figures, setup, teardown),
+        cmocka_unit_test_setup_teardown(callers_have_their_figures, setup, teardown),
         cmocka_unit_test_setup_teardown(own_errors_and_a_reload_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(concerns_and_the_process_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(one_provider_stands_alone, setup, teardown),

@@ -36,6 +36,21 @@ static void routes_are_added_up_over_workers(void **state)
     stats_free(s);
 }
 
+static void so_are_callers(void **state)
+{
+    (void)state;
+    struct stats *s = stats_new(2);
+    uint64_t by_status[STATS_STATUS_MAX];
+    stats_add(&stats_caller(s, "shop")[0].by_status[200], 3);
+    stats_add(&stats_caller(s, "shop")[1].by_status[200], 4);
+    stats_add(&stats_caller(s, "shop")[1].by_status[429], 1);
+    totals_of_caller(stats_caller(s, "shop"), 2, by_status);
+    assert_int_equal(by_status[200], 7);
+    assert_int_equal(by_status[429], 1);
+    assert_int_equal(by_status[0], 0);
+    stats_free(s);
+}
+
 static void so_are_workers_and_waiters(void **state)
 {
     (void)state;
@@ -109,6 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(routes_are_added_up_over_workers),
+        cmocka_unit_test(so_are_callers),
         cmocka_unit_test(so_are_workers_and_waiters),
         cmocka_unit_test(a_quantile_lies_inside_its_bucket),
         cmocka_unit_test(a_quantile_skips_the_buckets_below),
