@@ -118,6 +118,18 @@ static void add_route(const struct explaining *x, const struct route_config *rou
     (void)buffer_add_char(x->out, '\n');
 }
 
+/* Where nobody is asked who they are there is nothing to say. */
+static void add_callers(const struct explaining *x, const struct route_config *route)
+{
+    const struct config_list *callers = &route->callers;
+    if (x->config->caller_count == 0)
+        return;
+    (void)buffer_add_string(x->out, "callers   ");
+    for (size_t i = 0; i < callers->count; i++)
+        (void)buffer_addf(x->out, "%s%s", i > 0 ? ", " : "", callers->items[i]);
+    (void)buffer_add_string(x->out, callers->count ? "\n" : "any that has a section\n");
+}
+
 static void add_provider(const struct explaining *x, const struct route_config *route)
 {
     static const char *const places[] = {[INJECT_HEADER] = "the field ",
@@ -206,6 +218,7 @@ static void add_all(const struct explaining *x, const struct outgoing *o)
         return;
     }
     add_route(x, route);
+    add_callers(x, route);
     add_provider(x, route);
     add_upstream(x, route, buffer_text(&target));
     add_replay(x, route);

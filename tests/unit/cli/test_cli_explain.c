@@ -94,6 +94,21 @@ static void an_absolute_url_names_the_host(void **state)
     assert_has_not(text, "Authorization");
 }
 
+#define CALLERS                                                                                    \
+    "[caller shop]\napi_key = literal:the-key-of-the-shop\n"                                       \
+    "[caller till]\napi_key = literal:the-key-of-the-till\n"
+
+static void the_callers_of_a_route_are_told(void **state)
+{
+    (void)state;
+    assert_has(explained(SERVER PROVIDER ROUTE "callers = till, shop\n" CALLERS, "GET", "/pay"),
+               "callers   till, shop\n");
+    const char *text = explained(SERVER PROVIDER ROUTE CALLERS, "GET", "/pay");
+    assert_has(text, "callers   any that has a section\n");
+    assert_has_not(text, "the-key-of-the");
+    assert_has_not(explained(SERVER PROVIDER ROUTE, "GET", "/pay"), "callers");
+}
+
 static void what_may_be_sent_twice_is_told(void **state)
 {
     (void)state;
@@ -231,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_path_is_explained, setup, teardown),
         cmocka_unit_test_setup_teardown(an_absolute_url_names_the_host, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_callers_of_a_route_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(what_may_be_sent_twice_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(credentials_in_fields_are_masked, setup, teardown),
         cmocka_unit_test_setup_teardown(a_token_in_the_query_is_masked, setup, teardown),
