@@ -31,6 +31,14 @@ void token_log_success(const char *provider, const char *how, const struct token
              span_text(next, token->early_ms - now_ms));
 }
 
+void token_log_adopted(const char *provider, const struct token *token, int64_t now_ms)
+{
+    char lives[SPAN_SIZE], next[SPAN_SIZE];
+    int64_t due = token->early_ms > now_ms ? token->early_ms - now_ms : 0;
+    log_info("provider %s: token from the store; it lives %s, the next is due in %s", provider,
+             span_text(lives, token->expires_ms - now_ms), span_text(next, due));
+}
+
 void token_log_failure(const char *provider, const char *reason, int64_t retry_ms,
                        const struct token *token, int64_t now_ms)
 {

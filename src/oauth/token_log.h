@@ -16,6 +16,9 @@
 void token_log_success(const char *provider, const char *how, const struct token *token,
                        int64_t started_ms, int64_t now_ms);
 
+/* The token comes from the store: another instance has got it, or this one before a restart. */
+void token_log_adopted(const char *provider, const struct token *token, int64_t now_ms);
+
 /* `token` is the one that is still there, or NULL; a retry_ms of INT64_MAX is a stop. */
 void token_log_failure(const char *provider, const char *reason, int64_t retry_ms,
                        const struct token *token, int64_t now_ms);

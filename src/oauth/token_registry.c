@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "oauth/token_key.h"
+#include "oauth/token_share.h"
 
 /* How often it is looked whether a dropped source may go. */
 enum { SWEEP_MS = 2000 };
@@ -16,9 +17,10 @@ struct entry {
     struct token_key key;
     struct token_source *source;
     struct timer timer;
-    struct fetch *fetch; /* NULL: none under way */
-    bool current;        /* a provider of the current snapshot has it */
-    bool claimed;        /* the same for the next snapshot, while apply works that out */
+    struct fetch *fetch;       /* NULL: none under way */
+    struct token_share *share; /* NULL: there is no store */
+    bool current;              /* a provider of the current snapshot has it */
+    bool claimed;              /* the same for the next snapshot, while apply works that out */
 };
 
 struct token_registry {
@@ -26,6 +28,8 @@ struct token_registry {
     struct fetcher *fetcher;
     token_published *published;
     void *ctx;
+    struct token_store *store; /* NULL: none */
+    const struct token_seal *seal;
     struct list entries; /* also the dropped ones that are still in use */
     struct timer sweep_timer;
     struct config *config;    /* NULL before the first apply */
@@ -73,6 +77,54 @@ static void on_fetched(void *arg, const struct fetch_response *response)
     run(e);
 }
 
+/* ---- the store ---- */
+
+static void on_told(void *ctx, const struct token_told *told)
+{
+    struct entry *e = ctx;
+    token_source_told(e->source, told, clock_monotonic_ms());
+    if (!e->current)
+        hand_over_chain(e);
+    run(e);
+}
+
+static void on_news(void *ctx, uint64_t generation)
+{
+    struct entry *e = ctx;
+    token_source_news(e->source, generation);
+    run(e);
+}
+
+static int ask_store(void *ctx, const struct token_ask *question, int64_t now_ms)
+{
+    struct entry *e = ctx;
+    return token_share_ask(e->share, question, now_ms);
+}
+
+static void unlock_store(void *ctx)
+{
+    struct entry *e = ctx;
+    token_share_unlock(e->share);
+}
+
+static int share_open(struct entry *e)
+{
+    struct token_registry *r = e->registry;
+    struct token_share_options options = {
+        .loop = r->loop,
+        .store = r->store,
+        .seal = r->seal,
+        .identity = {(const char *)e->key.inputs, sizeof(e->key.inputs)},
+        .ctx = e,
+        .told = on_told,
+        .news = on_news,
+    };
+    e->share = token_share_new(&options);
+    return e->share ? 0 : -1;
+}
+
+/* ---- what a source needs ---- */
+
 static int start_fetch(void *ctx, const struct fetch_request *request, struct error *err)
 {
     struct entry *e = ctx;
@@ -102,6 +154,7 @@ static void entry_free(struct entry *e)
     list_remove(&e->link);
     timer_remove(e->registry->loop, &e->timer);
     fetch_cancel(e->fetch);
+    token_share_free(e->share);
     token_source_free(e->source);
     free(e);
 }
@@ -118,7 +171,13 @@ static struct entry *entry_new(struct token_registry *r, struct config *config, 
     list_push_back(&r->entries, &e->link);
     struct token_source_env env = {
         .ctx = e, .start = start_fetch, .published = on_published, .random = random_number};
-    e->source = token_source_new(config, provider, r->loop, &env);
+    if (r->store) {
+        env.ask = ask_store;
+        env.unlock = unlock_store;
+        env.store_is_shared = token_store_is_shared(r->store);
+    }
+    e->source =
+        r->store && share_open(e) ? NULL : token_source_new(config, provider, r->loop, &env);
     if (!e->source) {
         entry_free(e);
         return NULL;
@@ -135,7 +194,8 @@ static void sweep(struct token_registry *r)
         if (e->current)
             continue;
         /* what is under way may bring a refresh token that must not be lost */
-        if (!e->fetch && token_slot_is_deserted(token_source_slot(e->source)))
+        bool busy = e->fetch || (e->share && token_share_is_busy(e->share));
+        if (!busy && token_slot_is_deserted(token_source_slot(e->source)))
             entry_free(e);
         else
             left = true;
@@ -364,6 +424,13 @@ struct token_registry *token_registry_new(struct loop *loop, token_published *pu
         return NULL;
     }
     return r;
+}
+
+void token_registry_share(struct token_registry *r, struct token_store *store,
+                          const struct token_seal *seal)
+{
+    r->store = store;
+    r->seal = seal;
 }
 
 void token_registry_free(struct token_registry *r)

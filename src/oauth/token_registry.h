@@ -10,8 +10,10 @@
 
 #include "base/loop.h"
 #include "config/config.h"
+#include "oauth/token_seal.h"
 #include "oauth/token_slot.h"
 #include "oauth/token_source.h"
+#include "oauth/token_store.h"
 
 struct token_registry;
 
@@ -20,6 +22,13 @@ typedef void token_published(void *ctx);
 
 WARN_UNUSED struct token_registry *token_registry_new(struct loop *loop, token_published *published,
                                                       void *ctx, struct error *err);
+/*
+ * All sources that are made from now on share by this store, whose entries are sealed with `seal`;
+ * both must outlive the registry.
+ */
+void token_registry_share(struct token_registry *r, struct token_store *store,
+                          const struct token_seal *seal);
+
 /* Readers get TOKEN_FAILED from then on. NULL is accepted. */
 void token_registry_free(struct token_registry *r);
 

@@ -1,10 +1,15 @@
 /*
  * token_source.h - the state machine that gets, keeps and renews one provider's token (DESIGN 7).
  *
- * Driven by events alone: mail of the readers (token_slot.h), time, answers, an operator's orders.
- * It owns no socket, no timer and no clock: `now_ms` is monotonic and comes with each event, and
- * requests are started through its environment. So it never blocks, and tests run it on a clock of
- * their own. Control thread only.
+ * Driven by events alone: mail of the readers (token_slot.h), time, answers of the provider and of
+ * the store, an operator's orders. It owns no socket, no timer and no clock: `now_ms` is monotonic
+ * and comes with each event, and requests are started through its environment. So it never blocks,
+ * and tests run it on a clock of their own. Control thread only.
+ *
+ * With a store (token_store.h) an attempt takes the right to fetch first, which shows what other
+ * instances have got meanwhile; has the store note a refresh token before it is sent; and stores
+ * the new token before it publishes it. All that happens in fetching and refreshing. A store that
+ * is away is left out.
  *
  * The states, drawn in src/README.md:
  *
@@ -24,8 +29,10 @@
 #include "base/loop.h"
 #include "config/config.h"
 #include "http/fetch.h"
+#include "oauth/token_entry.h"
 #include "oauth/token_publish.h"
 #include "oauth/token_record.h"
+#include "oauth/token_store.h"
 
 /* id, name */
 #define TOKEN_STATES(X)                                                                            \
@@ -47,6 +54,23 @@ const char *token_state_name(enum token_state state);
 
 struct token_source;
 
+/* A question to the store. */
+struct token_ask {
+    enum store_verb verb;            /* load, save or lock */
+    const struct token_entry *entry; /* of a save; good during the call */
+    uint64_t generation;             /* of a save */
+    int64_t keep_ms;                 /* of a save: how long it is worth keeping */
+    int64_t patience_ms;             /* how long the answer may take */
+};
+
+/* Its answer. */
+struct token_told {
+    enum store_status status;
+    uint64_t generation;             /* of a load or lock: of the entry; 0: there is none */
+    const struct token_entry *entry; /* good during the call; NULL: none, or not to be read */
+    bool old_key;                    /* it was found under the name of key_old */
+};
+
 /* What a source needs of the world. */
 struct token_source_env {
     void *ctx;
@@ -55,6 +79,15 @@ struct token_source_env {
     /* The slot has changed: wake the workers. */
     void (*published)(void *ctx);
     uint32_t (*random)(void *ctx);
+
+    /*
+     * Asks the store, one question at a time; token_source_told is called later, never from inside.
+     * -1: the store is away. NULL: there is none.
+     */
+    int (*ask)(void *ctx, const struct token_ask *question, int64_t now_ms);
+    /* Gives the right to fetch back; while it is held, the environment extends it. */
+    void (*unlock)(void *ctx);
+    bool store_is_shared; /* others may reach it while this instance cannot */
 };
 
 /*
@@ -94,6 +127,12 @@ int64_t token_source_run(struct token_source *s, int64_t now_ms);
 /* The answer to the request under way; run it afterwards. */
 void token_source_fetched(struct token_source *s, const struct fetch_response *response,
                           int64_t now_ms);
+
+/* The answer to the question under way; run the source afterwards. */
+void token_source_told(struct token_source *s, const struct token_told *told, int64_t now_ms);
+
+/* The store has an entry of that generation; 0: it may have a newer one. Run it afterwards. */
+void token_source_news(struct token_source *s, uint64_t generation);
 
 /* Waits for the end of an attempt; in a list of the source until then. */
 struct token_wait {

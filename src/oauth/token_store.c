@@ -220,6 +220,11 @@ void token_store_free(struct token_store *s)
     if (!s)
         return;
     token_store_cancel(&s->probe);
+    for (struct list *link; (link = list_pop_front(&s->under_way));) {
+        struct store_op *op = CONTAINER_OF(link, struct store_op, link);
+        s->backend->cancel(s->self, op);
+        finish(op, STORE_AWAY, NULL);
+    }
     timer_remove(s->loop, &s->pause_timer);
     s->backend->free(s->self);
     free(s);

@@ -196,7 +196,7 @@ void token_store_news(struct token_store *s, const struct store_name *name, uint
 WARN_UNUSED struct token_store *token_store_new(struct loop *loop,
                                                 const struct store_backend *backend, void *self);
 
-/* No question may be under way and no listener in its list. NULL is accepted. */
+/* Questions under way are answered STORE_AWAY; no listener may be left. NULL is accepted. */
 void token_store_free(struct token_store *s);
 
 #endif
