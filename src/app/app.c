@@ -129,7 +129,7 @@ static int start(struct app *a, struct error *err)
     if (a->guest && a->guest->start && a->guest->start(a->guest->ctx, a->loop, err))
         return -1;
     a->tokens = token_registry_new(a->loop, on_published, a, err);
-    if (!a->tokens || token_registry_apply(a->tokens, a->config, err))
+    if (!a->tokens || store_side_start(a, err) || token_registry_apply(a->tokens, a->config, err))
         return -1;
     a->access_log_fd = access_log_open(a->config->server.access_log, err);
     if (a->access_log_fd == -1 || open_sockets(a, err))
@@ -156,6 +156,7 @@ static void finish(struct app *a)
     if (a->access_log_fd > STDERR_FILENO)
         (void)close(a->access_log_fd);
     token_registry_free(a->tokens);
+    store_side_stop(a);
     if (a->guest && a->guest->stop)
         a->guest->stop(a->guest->ctx);
     if (a->loop) {

@@ -7,6 +7,7 @@
 #include "admin/admin.h"
 #include "app/app.h"
 #include "app/listen.h"
+#include "oauth/token_registry.h"
 #include "proxy/worker.h"
 
 /* What a reload has replaced, until the workers have let go of it. */
@@ -22,6 +23,9 @@ struct app {
     const struct app_guest *guest;
     struct loop *loop;
     struct watch signals;
+    struct config *started_with; /* store_side.c */
+    struct token_store *store;   /* NULL: none */
+    struct token_seal *seal;
     struct token_registry *tokens;
     struct stats *stats;
     struct snapshot *snapshot;
@@ -62,6 +66,17 @@ WARN_UNUSED struct snapshot *app_make_snapshot(struct app *a, struct config *con
 /* After the workers were started; on the admin_sockets. */
 WARN_UNUSED int admin_side_start(struct app *a, struct error *err);
 void admin_side_stop(struct app *a);
+
+/* ---- store_side.c: where tokens are stored ---- */
+
+/* When the registry is there, before its first sources. */
+WARN_UNUSED int store_side_start(struct app *a, struct error *err);
+
+/* When the registry has gone. */
+void store_side_stop(struct app *a);
+
+/* Warns of what a reload does not change. */
+void store_side_warn_of_restart(const struct app *a, const struct config *config);
 
 /* ---- stop.c ---- */
 

@@ -215,6 +215,7 @@ static int reload(struct app *a, struct config *config)
     struct error err;
     struct change c = {.config = config, .access_log_fd = a->access_log_fd};
     warn_of_restart(a, config);
+    store_side_warn_of_restart(a, config);
     if (prepare(a, &c, false, &err)) {
         log_error("%s", err.text);
         return -1;

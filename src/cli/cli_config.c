@@ -125,9 +125,8 @@ static void add_commands(struct buffer *out)
 static const char *section_title(enum section_kind kind)
 {
     static const char *const titles[] = {
-        [SECTION_SERVER] = "[server]",
-        [SECTION_PROVIDER] = "[provider NAME]",
-        [SECTION_ROUTE] = "[route NAME]",
+        [SECTION_SERVER] = "[server]",          [SECTION_STORE] = "[store]",
+        [SECTION_PROVIDER] = "[provider NAME]", [SECTION_ROUTE] = "[route NAME]",
         [SECTION_CALLER] = "[caller NAME]",
     };
     return titles[kind];

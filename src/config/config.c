@@ -8,10 +8,12 @@
 #include "config/reading.h"
 #include "config/route_section.h"
 #include "config/server_section.h"
+#include "config/store_section.h"
 
 static void config_free(struct config *c)
 {
     server_section_done(&c->server);
+    store_section_done(&c->store);
     for (size_t i = 0; i < c->provider_count; i++)
         provider_section_done(&c->providers[i]);
     for (size_t i = 0; i < c->route_count; i++)
@@ -70,7 +72,10 @@ static void build_server(const struct document *d, struct config *c)
 
 static void build(const struct document *d, struct config *c)
 {
+    const struct section *store = document_find(d, SECTION_STORE, TEXT(""));
     build_server(d, c);
+    if (store)
+        store_section_build(d, store, &c->store);
     for (size_t i = 0; i < d->count; i++)
         if (d->sections[i].kind == SECTION_CALLER)
             caller_section_build(d, &d->sections[i], &c->callers[c->caller_count++]);

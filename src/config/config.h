@@ -74,6 +74,12 @@ struct server_config {
     char *access_log; /* "off", "stdout", "stderr" or a path */
 };
 
+/* Empty without a [store] section. */
+struct store_config {
+    char *file; /* NULL: no file */
+    struct secret *key, *key_old;
+};
+
 enum token_method { TOKEN_METHOD_POST, TOKEN_METHOD_GET };
 enum token_body { TOKEN_BODY_FORM, TOKEN_BODY_JSON, TOKEN_BODY_NONE };
 
@@ -196,6 +202,7 @@ struct caller_config {
 struct config {
     char *path; /* the file it came from, as messages name it */
     struct server_config server;
+    struct store_config store;
     struct provider_config *providers;
     size_t provider_count;
     struct route_config *routes; /* in the order of the file */

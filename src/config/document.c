@@ -174,6 +174,7 @@ static void unknown_section(struct document *d, unsigned line, struct text kind)
     struct suggestion nearest;
     suggestion_init(&nearest, kind);
     suggestion_offer(&nearest, "server");
+    suggestion_offer(&nearest, "store");
     suggestion_offer(&nearest, "provider");
     suggestion_offer(&nearest, "route");
     suggestion_offer(&nearest, "caller");
@@ -181,12 +182,12 @@ static void unknown_section(struct document *d, unsigned line, struct text kind)
     if (nearest.best)
         messages_add(d->messages, MESSAGE_ERROR, place,
                      "[%.*s]: unknown section; did you mean [%s%s]?", TEXT_ARG(kind), nearest.best,
-                     strcmp(nearest.best, "server") == 0 ? "" : " NAME");
+                     nearest.best[0] == 's' ? "" : " NAME"); /* the others may be many */
     else
         messages_add(
             d->messages, MESSAGE_ERROR, place,
-            "[%.*s]: unknown section; there are [server], [provider NAME], [route NAME] and "
-            "[caller NAME]",
+            "[%.*s]: unknown section; there are [server], [store], [provider NAME], [route "
+            "NAME] and [caller NAME]",
             TEXT_ARG(kind));
 }
 
@@ -206,6 +207,8 @@ static const char *name_fault(enum section_kind kind, struct text name)
 {
     if (kind == SECTION_SERVER)
         return name.size ? "this section has no name; write [server]" : NULL;
+    if (kind == SECTION_STORE)
+        return name.size ? "this section has no name; write [store]" : NULL;
     if (name.size == 0)
         return "the name is missing; write it behind the word, as in [provider bambora]";
     if (!is_name(name))
@@ -271,7 +274,7 @@ static void unknown_key(struct intake *r, unsigned line, struct text key)
         elsewhere = option_find((enum section_kind)kind, key, &name);
     if (elsewhere) {
         (void)buffer_add_string(&b, "this key belongs in ");
-        add_title(&b, elsewhere->section, elsewhere->section == SECTION_SERVER ? "" : "NAME");
+        add_title(&b, elsewhere->section, elsewhere->section <= SECTION_STORE ? "" : "NAME");
     } else if (near) {
         (void)buffer_add_string(&b, "unknown key; did you mean ");
         (void)option_add_key(near, &b);

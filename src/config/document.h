@@ -24,7 +24,7 @@ struct entry {
 
 struct section {
     enum section_kind kind;
-    char *name; /* "" for [server] */
+    char *name; /* "" for [server] and [store] */
     unsigned line;
     char *preset;         /* the preset merged into it; NULL: none */
     unsigned preset_line; /* of the preset key */

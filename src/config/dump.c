@@ -133,7 +133,12 @@ static void add_server(const struct document *document, const struct config *c, 
 
 static void add_all(const struct document *document, const struct config *c, struct buffer *out)
 {
+    const struct section *store = document_find(document, SECTION_STORE, TEXT(""));
     add_server(document, c, out);
+    if (store) {
+        struct dumping d = {document, store, NULL, &c->store, out};
+        add_section(&d);
+    }
     for (size_t i = 0; i < c->provider_count; i++) {
         const struct section *s =
             document_find(document, SECTION_PROVIDER, text_of(c->providers[i].name));

@@ -7,10 +7,12 @@
 
 #define STORED(owner, member) .offset = offsetof(struct owner, member)
 #define SERVER(name)          .section = SECTION_SERVER, .key = #name
+#define STORE(name)           .section = SECTION_STORE, .key = #name
 #define PROVIDER(name)        .section = SECTION_PROVIDER, .key = #name
 #define ROUTE(name)           .section = SECTION_ROUTE, .key = #name
 #define CALLER(name)          .section = SECTION_CALLER, .key = #name
 #define IN_SERVER(name)       SERVER(name), STORED(server_config, name)
+#define IN_STORE(name)        STORE(name), STORED(store_config, name)
 #define IN_PROVIDER(name)     PROVIDER(name), STORED(provider_config, name)
 #define IN_ROUTE(name)        ROUTE(name), STORED(route_config, name)
 #define IN_CALLER(name)       CALLER(name), STORED(caller_config, name)
@@ -65,6 +67,14 @@ const struct option options[] = {
      .help = "The form of both logs."},
     {IN_SERVER(access_log), .type = OPTION_TEXT, .fallback = "stdout",
      .help = "Where one line for each request goes: off, stdout, stderr or a path."},
+
+    {IN_STORE(file), .type = OPTION_TEXT, .flags = OPTION_RESTART,
+     .help = "The file that keeps tokens over a restart; several instances on one host may share "
+             "it."},
+    {IN_STORE(key), .type = OPTION_SECRET, .flags = OPTION_REQUIRED | OPTION_RESTART,
+     .help = "The key that seals what is stored: 32 bytes in base64."},
+    {IN_STORE(key_old), .type = OPTION_SECRET, .flags = OPTION_RESTART,
+     .help = "The key before it, with which stored entries can still be read."},
 
     {PROVIDER(preset), .type = OPTION_LINK, .flags = OPTION_PLAIN,
      .help = "A shipped provider (see `bearerd presets`), or the path of a preset file; the "

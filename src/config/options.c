@@ -5,10 +5,8 @@
 #include "config/suggest.h"
 
 static const char *const kind_names[] = {
-    [SECTION_SERVER] = "server",
-    [SECTION_PROVIDER] = "provider",
-    [SECTION_ROUTE] = "route",
-    [SECTION_CALLER] = "caller",
+    [SECTION_SERVER] = "server", [SECTION_STORE] = "store",   [SECTION_PROVIDER] = "provider",
+    [SECTION_ROUTE] = "route",   [SECTION_CALLER] = "caller",
 };
 
 const char *section_kind_name(enum section_kind kind)

@@ -17,6 +17,7 @@
 
 enum section_kind {
     SECTION_SERVER,
+    SECTION_STORE,
     SECTION_PROVIDER,
     SECTION_ROUTE,
     SECTION_CALLER,
@@ -73,7 +74,7 @@ struct option {
 extern const struct option options[];
 extern const size_t option_count;
 
-/* "server", "provider", "route", "caller" */
+/* "server", "store", "provider", "route", "caller" */
 const char *section_kind_name(enum section_kind kind);
 
 /* 0, or -1 when there is no such kind. */

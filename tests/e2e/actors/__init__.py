@@ -4,6 +4,7 @@ from .bearerd import Bearerd, CliResult, section
 from .canary import Canary
 from .client import Client, in_parallel
 from .idp import MISSING, Idp
+from .rotating import RotatingIdp
 from .tls import Tls
 from .upstream import EchoApi, Upstream, replying
 from . import wire
@@ -12,5 +13,5 @@ from .wire import Fields, Malformed, Truncated
 
 __all__ = [
     "Bearerd", "Canary", "CliResult", "Client", "EchoApi", "Fields", "Idp", "MISSING", "Malformed",
-    "Tls", "Truncated", "Upstream", "in_parallel", "replying", "section", "wait_until", "wire",
+    "RotatingIdp", "Tls", "Truncated", "Upstream", "in_parallel", "replying", "section", "wait_until", "wire",
 ]

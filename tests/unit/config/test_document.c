@@ -76,8 +76,10 @@ static void unknown_things(void **state)
     assert_told("[provder x]\na = b\n",
                 "t.ini:1: [provder]: unknown section; did you mean [provider NAME]?");
     assert_told("[serverr]\n", "t.ini:1: [serverr]: unknown section; did you mean [server]?");
-    assert_told("[store]\nfile = x\n",
-                "t.ini:1: [store]: unknown section; there are [server], [provider NAME], "
+    assert_told("[stor]\nfile = x\n", "t.ini:1: [stor]: unknown section; did you mean [store]?");
+    assert_told("[store x]\n", "t.ini:1: [store x]: this section has no name; write [store]");
+    assert_told("[qqqqqq]\nfile = x\n",
+                "t.ini:1: [qqqqqq]: unknown section; there are [server], [store], [provider NAME], "
                 "[route NAME] and [caller NAME]");
     assert_told("[callr x]\n", "t.ini:1: [callr]: unknown section; did you mean [caller NAME]?");
 }

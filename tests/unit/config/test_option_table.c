@@ -51,8 +51,8 @@ static void rows_are_sound(void **state)
 /* The part of the sample that belongs to a section. */
 static struct text section_of_sample(enum section_kind kind)
 {
-    static const char *const titles[] = {"\n[server]\n", "\n[provider ", "\n[route ",
-                                         "\n# [caller ", NULL};
+    static const char *const titles[] = {"\n[server]\n", "\n# [store]\n", "\n[provider ",
+                                         "\n[route ",    "\n# [caller ",  NULL};
     const char *start = strstr(buffer_string(&sample), titles[kind]);
     assert_non_null(start);
     const char *end = titles[kind + 1] ? strstr(start, titles[kind + 1]) : NULL;
