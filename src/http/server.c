@@ -15,11 +15,12 @@ enum {
     ROUNDS_PER_TURN = 16, /* daemon runs in one turn of the loop, so that others get theirs */
     IDLE_ROUNDS = 12,     /* a usual head takes fewer */
     IDLE_TURNS = 3,
-    TICK_MS = 4, /* longer than SUSPEND_AFTER_NS, so that the run which it brings suspends */
+    SPINS_MAX = 16, /* by then they have cost about as much as a suspension */
+    TICK_MS = 21,   /* longer than SUSPEND_AFTER_NS, so that the run which it brings suspends */
     STUCK_TICK_MS = 20,
 };
 
-#define SUSPEND_AFTER_NS (3 * NS_PER_MS)
+#define SUSPEND_AFTER_NS (20 * NS_PER_MS)
 
 /* ---- when libmicrohttpd looks at a request ---- */
 
@@ -55,7 +56,7 @@ void http_request_park(struct http_request *r)
     timer_stop(&r->client->deadline); /* it is not the client that keeps us waiting */
     if (r->parked_ns == 0)
         r->parked_ns = now;
-    if (now - r->parked_ns > SUSPEND_AFTER_NS)
+    if (++r->spins > SPINS_MAX || now - r->parked_ns > SUSPEND_AFTER_NS)
         http_request_suspend(r);
     else
         http_request_set_spinning(r, true);

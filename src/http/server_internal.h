@@ -88,6 +88,7 @@ struct http_request {
     bool aborted;
     int64_t started_ns;
     int64_t parked_ns; /* since when it waits for its response */
+    unsigned spins;    /* how often it was asked since then */
 
     uint64_t body_bytes;
     int64_t body_started_ns; /* moved forward by pauses that were ours */

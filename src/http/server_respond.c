@@ -131,6 +131,7 @@ static ssize_t on_read(void *cls, uint64_t at UNUSED, char *data, size_t size)
     if (got > 0) {
         r->response_bytes += (uint64_t)got;
         r->parked_ns = loop_now_ns(r->server->loop);
+        r->spins = 0;
         timer_start(r->server->loop, &r->client->deadline, r->server->config.body_timeout_ms);
         http_server_need_runs(r->server, 2);
         return got;

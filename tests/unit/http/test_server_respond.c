@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "http/server_bed.h"
+#include "http/server_internal.h"
 
 static const struct field sample_fields[] = {
     {TEXT_INIT("Set-Cookie"), TEXT_INIT("a=b")}, {TEXT_INIT("X-Empty"), TEXT_INIT("")},
@@ -76,6 +77,28 @@ static void an_answer_may_come_late_or_in_any_call(void **state UNUSED)
     bed_expect_reply(&client, "200 OK", "answer to /\n");
     bed_await_done(q, HTTP_END_OK);
     assert_int_equal(http_server_connections(bed.server), 1);
+    wire_close(&client);
+    AWAIT(http_server_connections(bed.server) == 0);
+}
+
+/* Asking again is cheap, but not without end: then it is suspended, whatever time it is. */
+static void one_that_is_asked_often_is_suspended(void **state UNUSED)
+{
+    struct wire client;
+    bed_connect(&client);
+    wire_say(&client, BED_GET);
+    struct bed_request *q = bed_arrived(0);
+    AWAIT(q->body_ends == 1);
+    int64_t now = loop_now_ns(bed.loop);
+    for (int i = 0; i < 50; i++) {
+        http_server_need_runs(bed.server, 1);
+        http_server_turn(bed.server);
+    }
+    assert_int_equal(loop_now_ns(bed.loop), now);
+    assert_true(q->r->suspended);
+    bed_answer(q);
+    bed_expect_reply(&client, "200 OK", "answer to /\n");
+    bed_await_done(q, HTTP_END_OK);
     wire_close(&client);
     AWAIT(http_server_connections(bed.server) == 0);
 }
@@ -199,6 +222,7 @@ int main(void)
         BED_TEST(fields_keep_their_order_and_number),
         BED_TEST(an_answer_may_end_the_connection),
         BED_TEST(an_answer_may_come_late_or_in_any_call),
+        BED_TEST(one_that_is_asked_often_is_suspended),
         BED_TEST(answers_without_a_body_keep_the_connection_in_step),
         BED_TEST(without_a_length_nothing_follows_the_head),
         BED_TEST(a_whole_answer_to_head_is_cut_to_its_head),
