@@ -32,7 +32,7 @@ static const char *tone_of(const struct token_info *info, struct now now)
 static void add_token(struct buffer *b, const struct token *t, const char *tone, struct now now)
 {
     if (!t || now.ms >= t->expires_ms) {
-        add_raw(b, "<span class=\"sub\">none</span>");
+        add_raw(b, "<span class=\"sub\">no token</span>");
         return;
     }
     int64_t left = t->expires_ms - now.ms, life = t->expires_ms - t->obtained_ms;

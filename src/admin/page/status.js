@@ -335,7 +335,7 @@ class Provider {
     show(this.rest, there);
     this.element.dataset.generation = there ? token.generation : "";
     if (!there) {
-      say(this.times, "none");
+      say(this.times, "no token");
       return;
     }
     const { left, notch, due } = lifeOf(token);

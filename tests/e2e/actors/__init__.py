@@ -5,6 +5,7 @@ from .canary import Canary
 from .client import Client, in_parallel
 from .idp import MISSING, Idp
 from .rotating import RotatingIdp
+from .server import Server
 from .tls import Tls
 from .upstream import EchoApi, Upstream, replying
 from . import wire
@@ -13,5 +14,6 @@ from .wire import Fields, Malformed, Truncated
 
 __all__ = [
     "Bearerd", "Canary", "CliResult", "Client", "EchoApi", "Fields", "Idp", "MISSING", "Malformed",
-    "RotatingIdp", "Tls", "Truncated", "Upstream", "in_parallel", "replying", "section", "wait_until", "wire",
+    "RotatingIdp", "Server", "Tls", "Truncated", "Upstream", "in_parallel", "replying", "section",
+    "wait_until", "wire",
 ]

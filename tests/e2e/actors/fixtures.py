@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from .bearerd import Bearerd, section
+from .browser import browser, chromium  # noqa: F401: fixtures
 from .canary import Canary
 from .idp import Idp
 from .tls import Tls

@@ -55,7 +55,7 @@ static void what_is_wrong_is_said(void **state)
     assert_has(page_of(s, true), "<body class=\"warns\">");
     stage_fail_provider(s, 0);
     const char *page = page_of(s, false);
-    assert_has(page, "<h1 id=\"verdict\" role=\"status\">Failing</h1>");
+    assert_has(page, "<h1 id=\"verdict\">Failing</h1>");
     assert_has(page, "<li class=\"fails\">A worker does not answer");
     assert_has(page, "<li class=\"fails\">Provider idp gives no token: ");
     assert_has(page, "<li class=\"warns\">The last reload failed");

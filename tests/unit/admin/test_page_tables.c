@@ -37,7 +37,7 @@ static void providers_that_were_not_asked(void **state)
     const char *rows = write_with(*state, page_add_providers);
     assert_has(rows, "<th scope=\"row\" role=\"rowheader\">idp</th>");
     assert_has(rows, "<span class=\"badge idle\">empty</span>");
-    assert_has(rows, "<span class=\"sub\">none</span>");
+    assert_has(rows, "<span class=\"sub\">no token</span>");
     assert_has(rows, "<summary>0 token requests so far</summary>");
     assert_has(rows, "0 waiting");
 }
