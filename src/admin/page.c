@@ -102,17 +102,30 @@ static void add_script(const struct page_view *v UNUSED, struct buffer *out)
     (void)buffer_add_text(out, page_files.script);
 }
 
+static void add_no_callers(const struct page_view *v, struct buffer *out)
+{
+    if (v->state->snapshot->config->caller_count == 0)
+        html_addf(out, " hidden");
+}
+
 /* What stands for {{name}} in status.html. */
 static const struct {
     struct text name;
     void (*add)(const struct page_view *v, struct buffer *out);
 } slots[] = {
-    {TEXT_INIT("headline"), add_headline},  {TEXT_INIT("colour"), add_colour},
-    {TEXT_INIT("tone"), add_tone},          {TEXT_INIT("style"), add_style},
-    {TEXT_INIT("script"), add_script},      {TEXT_INIT("concerns"), add_concerns},
-    {TEXT_INIT("facts"), add_facts},        {TEXT_INIT("providers"), page_add_providers},
-    {TEXT_INIT("routes"), page_add_routes}, {TEXT_INIT("figures"), page_add_figures},
+    {TEXT_INIT("headline"), add_headline},
+    {TEXT_INIT("colour"), add_colour},
+    {TEXT_INIT("tone"), add_tone},
+    {TEXT_INIT("style"), add_style},
+    {TEXT_INIT("script"), add_script},
+    {TEXT_INIT("concerns"), add_concerns},
+    {TEXT_INIT("facts"), add_facts},
+    {TEXT_INIT("providers"), page_add_providers},
+    {TEXT_INIT("routes"), page_add_routes},
+    {TEXT_INIT("figures"), page_add_figures},
     {TEXT_INIT("errors"), page_add_errors},
+    {TEXT_INIT("no-callers"), add_no_callers},
+    {TEXT_INIT("callers"), page_add_callers},
 };
 
 static void fill_in(struct text name, const struct page_view *v, struct buffer *out)

@@ -187,6 +187,34 @@ void page_add_routes(const struct page_view *v, struct buffer *out)
         add_route(out, v, i);
 }
 
+/* ---- callers ---- */
+
+static void add_caller(struct buffer *b, const struct page_view *v, size_t i)
+{
+    const struct caller *c = caller_table_at(v->state->snapshot->callers, i);
+    uint64_t by_status[STATS_STATUS_MAX], requests;
+    totals_of_caller(c->stats, stats_workers(v->state->stats), by_status);
+    html_addf(b,
+              "<tr role=\"row\"><th scope=\"row\" role=\"rowheader\">%s</th>"
+              "<td role=\"cell\" class=\"words\">",
+              c->config->name);
+    requests = by_status[0];
+    if (by_status[0] > 0)
+        html_addf(b, "no answer: %llu ", (ull)by_status[0]);
+    for (size_t code = 1; code < STATS_STATUS_MAX; code++) {
+        if (by_status[code] > 0)
+            html_addf(b, "%llu: %llu ", (ull)code, (ull)by_status[code]);
+        requests += by_status[code];
+    }
+    html_addf(b, "</td><td role=\"cell\">%llu</td></tr>\n", (ull)requests);
+}
+
+void page_add_callers(const struct page_view *v, struct buffer *out)
+{
+    for (size_t i = 0; i < v->state->snapshot->config->caller_count; i++)
+        add_caller(out, v, i);
+}
+
 /* ---- the rest ---- */
 
 static void add_figure(struct buffer *b, const char *id, const char *name, uint64_t value)

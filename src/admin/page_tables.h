@@ -17,6 +17,7 @@ struct page_view {
 /* Each appends what goes between the tags of status.html. */
 void page_add_providers(const struct page_view *v, struct buffer *out);
 void page_add_routes(const struct page_view *v, struct buffer *out);
+void page_add_callers(const struct page_view *v, struct buffer *out);
 void page_add_figures(const struct page_view *v, struct buffer *out);
 void page_add_errors(const struct page_view *v, struct buffer *out);
 

@@ -135,14 +135,21 @@ def test_errors_show_as_they_come(screen, proxy, idp):
     assert "Failing – bearerd 127.0.0.1" in screen.browser.driver.title
 
 
-def test_what_a_reload_adds_and_takes_away(screen, proxy, provider, api):
+def test_what_a_reload_adds_and_takes_away(screen, proxy, provider, api, canary):
     screen.follow()
+    key = canary.secret("key-of-the-shop")
+    assert not screen.browser.one("#callers-part").is_displayed()
     proxy.write_config(provider("first") + provider("idp") + provider("last") + section(
-        "route another", {"provider": "last", "upstream": api.origin}))
+        "route another", {"provider": "last", "upstream": api.origin})
+        + section("caller shop", {"api_key": f"literal:{key}"}))
     proxy.signal(1)
     screen.wait(lambda: screen.browser.run(
         "return [...document.querySelectorAll('[data-name]')].map(e => e.dataset.name).join()")
-        == "first,idp,last,another,none", "the new names in their order")
+        == "first,idp,last,another,shop,none", "the new names in their order")
+    proxy.get("/x", [("X-Api-Key", key)])
+    screen.wait_text("#callers", r"shop\d+: 11")
+    assert screen.browser.one("#callers-part").is_displayed()
+    assert not canary.leaks(screen.browser.everything())
 
 
 def test_pause_and_resume(screen):

@@ -108,11 +108,12 @@ def test_its_structure(proxy):
     assert page.all("meta")[1]["content"].startswith("width=device-width")
     ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
     assert len(ids) == len(set(ids))
-    assert len(page.all("table")) == len(page.all("caption")) == 4  # with the provider's history
+    assert len(page.all("table")) == len(page.all("caption")) == 5  # with the provider's history
     assert all(attrs.get("scope") in ("col", "row") for attrs in page.all("th"))
     assert {attrs["aria-labelledby"] for attrs in page.all("section")
             if "aria-labelledby" in attrs} <= set(ids)
-    assert [one["id"] for _, one in page.elements if one.get("role") in ("status", "alert")]
+    roles = [one.get("role") for _, one in page.elements]
+    assert roles.count("status") == 2 and roles.count("alert") == 1
 
 
 def test_without_script_it_has_the_figures(proxy, api):

@@ -44,6 +44,9 @@ function duration(seconds) {
     : two(86400, "d", 3600, "h");
 }
 
+const statuses = (by) =>
+  Object.entries(by).map(([code, n]) => `${code === "0" ? "no answer" : code}: ${count(n)}`).join(", ");
+
 // ---- elements ----
 
 function fill(element, attributes, children) {
@@ -412,7 +415,7 @@ class Route {
     say(this.match, `${r.host ?? ""}${r.path} → ${r.upstream}`);
     say(this.token, r.provider ? `token of ${r.provider}` : "without a token");
     say(this.requests, `${count(r.requests)} since the start`);
-    say(this.errors, r.errors ? bad.map(([code, n]) => `${code === "0" ? "no answer" : code}: ${count(n)}`).join(", ") : "none since the start");
+    say(this.errors, r.errors ? statuses(Object.fromEntries(bad)) : "none since the start");
     say(this.mean, r.latency ? `${latency(r.latency.mean)} on average since the start` : "");
     say(this.active, `${count(r.connections.active)} active`);
     say(this.others, `${count(r.connections.idle)} idle, ${count(r.connections.connecting)} connecting`);
@@ -500,6 +503,20 @@ function showFigures(doc) {
   say($("cpu"), duration(doc.process.cpu));
 }
 
+class Caller {
+  constructor(name) {
+    this.statuses = h("td", { role: "cell", class: "words" });
+    this.requests = h("td", { role: "cell" });
+    this.element = h("tr", { role: "row", "data-name": name },
+      h("th", { scope: "row", role: "rowheader" }, name), this.statuses, this.requests);
+  }
+
+  update(c) {
+    say(this.statuses, statuses(c.by_status));
+    say(this.requests, count(c.requests));
+  }
+}
+
 const errorViews = new Map();
 
 function showErrors(doc) {
@@ -515,12 +532,14 @@ function showErrors(doc) {
 
 const providerViews = new Map();
 const routeViews = new Map();
+const callerViews = new Map();
 let paused = false, timer = null, asked = 0, answered = null;
 
 // The server's rows give way to those that can be kept up to date.
 function takeOver() {
   for (const body of [...$("providers").tBodies]) body.remove();
   $("routes").tBodies[0].replaceChildren();
+  $("callers").tBodies[0].replaceChildren();
   $("errors").tBodies[0].replaceChildren();
   show($("orders"), true);
   show($("live"), true);
@@ -536,6 +555,8 @@ function showAll(doc) {
   showOverall();
   sync($("providers"), providerViews, doc.providers, (name) => new Provider(name));
   sync($("routes").tBodies[0], routeViews, doc.routes, (name) => new Route(name));
+  sync($("callers").tBodies[0], callerViews, doc.callers, (name) => new Caller(name));
+  show($("callers-part"), doc.callers.length > 0);
   showErrors(doc);
   answered = Date.now();
 }
@@ -580,18 +601,24 @@ const ORDERS = {
     text: "The present token is dropped at once. The next request waits until there is a new one." },
 };
 
+let settle = null;
+
 // Resolves to whether the person agreed.
 function ask(title, text, yes, look) {
-  const dialog = $("ask"), agree = $("ask-yes");
+  const agree = $("ask-yes");
   say($("ask-title"), title);
   say($("ask-text"), text);
   say(agree, yes);
   set(agree, "class", look);
-  dialog.returnValue = "";
-  dialog.showModal();
+  $("ask").showModal();
   $("ask-no").focus();
-  return new Promise((resolve) =>
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+  return new Promise((resolve) => { settle = resolve; });
+}
+
+// Not by the dialog's close event, which may come when the next question is already asked.
+function decide(agreed) {
+  $("ask").close();
+  settle(agreed);
 }
 
 function report(tone, text) {
@@ -630,8 +657,9 @@ async function give(order, name) {
 // ---- begin ----
 
 $("pause").addEventListener("click", pause);
-$("ask-no").addEventListener("click", () => $("ask").close());
-$("ask-yes").addEventListener("click", () => $("ask").close("yes"));
+$("ask-no").addEventListener("click", () => decide(false));
+$("ask-yes").addEventListener("click", () => decide(true));
+$("ask").addEventListener("cancel", () => settle(false)); // Escape, which also closes it
 document.addEventListener("visibilitychange", () => { if (!document.hidden && !paused) poll(); });
 followPointer();
 poll();

@@ -129,7 +129,7 @@ def chromium(tmp_path_factory):
 
 
 @pytest.fixture
-def browser(chromium):
+def browser(chromium, stage):  # the stage is there to end after it: no page is left without a server
     """The browser as it is at first: a wide light screen, scripts run. It must end without a word
     on its console; a test that expects some takes them away by console()."""
     chromium.emulate()

@@ -86,6 +86,17 @@ static void routes_have_their_figures(void **state)
     assert_has(rows, "without a token");
 }
 
+static void callers_have_their_answers(void **state)
+{
+    struct stage *s = *state;
+    struct caller_stats *stats = caller_table_at(s->snapshot->callers, 0)->stats;
+    stats_add(&stats[0].by_status[200], 5);
+    stats_add(&stats[1].by_status[0], 2);
+    const char *rows = write_with(s, page_add_callers);
+    assert_has(rows, "shop</th>");
+    assert_has(rows, "no answer: 2 200: 5 </td><td role=\"cell\">7</td>");
+}
+
 static void the_process_has_figures(void **state)
 {
     struct stage *s = *state;
@@ -112,7 +123,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_OF(providers_that_were_not_asked), TEST_OF(a_failure_has_its_reason_and_its_history),
         TEST_OF(hostile_names_stay_names),      TEST_OF(routes_have_their_figures),
-        TEST_OF(the_process_has_figures),       TEST_OF(own_errors_are_counted),
+        TEST_OF(callers_have_their_answers),    TEST_OF(the_process_has_figures),
+        TEST_OF(own_errors_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
