@@ -116,6 +116,9 @@ static void on_ready(void *ctx)
                  d->listen, sandbox_address(d->sandbox));
     for (size_t i = 0; i < SANDBOX_PROVIDER_COUNT; i++)
         print_sample(&sandbox_samples[i], d->listen);
+    if (!text_equal(text_of(d->admin_listen), TEXT("off")) &&
+        !text_starts_with(text_of(d->admin_listen), TEXT("unix:")))
+        (void)printf("Watch it in a browser: http://%s/status\n\n", d->admin_listen);
     (void)printf("Ctrl-C ends the demo. Below, bearerd says what it does.\n\n");
     (void)fflush(stdout);
 }

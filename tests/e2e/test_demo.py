@@ -164,6 +164,17 @@ def test_the_five_lines_that_it_prints_work(demo):
     command.stop()
 
 
+def test_it_says_where_to_watch_it(demo):
+    held = HeldPort()
+    address = f"127.0.0.1:{held.port}"
+    assert demo("--admin-listen", address).wait_output(r"http://(\S+)/status\n")[1] == address
+    connection = http.client.HTTPConnection(address, timeout=20)
+    connection.request("GET", "/status")
+    assert b"<title>All is well" in connection.getresponse().read()
+    connection.close()
+    held.close()
+
+
 def test_ctrl_c_ends_it(demo):
     demo().stop(signal.SIGINT)
 
