@@ -399,9 +399,10 @@ void admin_free(struct admin *a)
     free(a);
 }
 
-int admin_listen_only(struct admin *a, const int *fds, size_t count, struct error *err)
+int admin_listen_only(struct admin *a, const struct http_socket *sockets, size_t count,
+                      struct error *err)
 {
-    return endpoint_listen_only(a->endpoint, fds, count, err);
+    return endpoint_listen_only(a->endpoint, sockets, count, err);
 }
 
 void admin_turn(struct admin *a)

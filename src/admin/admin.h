@@ -28,7 +28,8 @@ WARN_UNUSED struct admin *admin_new(struct loop *loop, const struct admin_state 
 void admin_free(struct admin *a);
 
 /* From now on exactly these listening sockets, which the caller goes on owning. */
-WARN_UNUSED int admin_listen_only(struct admin *a, const int *fds, size_t count, struct error *err);
+WARN_UNUSED int admin_listen_only(struct admin *a, const struct http_socket *sockets, size_t count,
+                                  struct error *err);
 
 /* At the end of each turn of the loop. */
 void admin_turn(struct admin *a);

@@ -15,7 +15,7 @@ static bool worker_answered(void *ctx, size_t i, uint64_t ticket)
 
 int admin_side_start(struct app *a, struct error *err)
 {
-    int fds[LISTEN_SOCKETS_MAX];
+    struct http_socket sockets[LISTEN_SOCKETS_MAX];
     const struct pulse_members members = {
         .ctx = a, .count = a->worker_count, .ask = ask_worker, .has_answered = worker_answered};
     a->state = (struct admin_state){.snapshot = a->snapshot,
@@ -29,8 +29,8 @@ int admin_side_start(struct app *a, struct error *err)
     a->admin = admin_new(a->loop, &a->state, a->pulse, err);
     if (!a->admin)
         return -1;
-    listen_fds(&a->admin_sockets, fds);
-    return admin_listen_only(a->admin, fds, a->admin_sockets.count, err);
+    listen_http(&a->admin_sockets, false, sockets);
+    return admin_listen_only(a->admin, sockets, a->admin_sockets.count, err);
 }
 
 void admin_side_stop(struct app *a)

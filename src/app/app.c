@@ -74,16 +74,16 @@ struct snapshot *app_make_snapshot(struct app *a, struct config *config)
 static int start_workers(struct app *a, struct error *err)
 {
     size_t count = a->config->server.workers;
-    int fds[LISTEN_SOCKETS_MAX];
-    listen_fds(&a->sockets, fds);
+    struct http_socket sockets[LISTEN_SOCKETS_MAX];
+    listen_http(&a->sockets, a->config->server.tls, sockets);
     a->workers = calloc(count, sizeof(struct worker *));
     if (!a->workers)
         return error_set(err, "out of memory");
     for (size_t i = 0; i < count; i++) {
         struct worker_options options = {.index = (unsigned)i,
                                          .snapshot = a->snapshot,
-                                         .listen_fds = fds,
-                                         .listen_count = a->sockets.count,
+                                         .sockets = sockets,
+                                         .socket_count = a->sockets.count,
                                          .access_log_fd = a->access_log_fd,
                                          .stats = a->stats};
         a->workers[i] = worker_start(&options, err);

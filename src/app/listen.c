@@ -13,6 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 enum { BACKLOG = 4096, ADDRESS_TEXT_SIZE = 160 };
 
 /* A list of sockets in the making. */
@@ -47,7 +49,7 @@ static int describe_failure(const struct config_address *a, int error, struct er
 static void free_socket(struct listen_socket *s)
 {
     free(s->text);
-    free(s->unix_path);
+    listen_file_done(&s->file);
 }
 
 static void share_port(int fd, int shared)
@@ -55,7 +57,7 @@ static void share_port(int fd, int shared)
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, sizeof(shared));
 }
 
-/* A bound, listening socket, or -1 with errno. */
+/* A bound, listening socket, or -1 with errno. One of a file does not listen yet. */
 static int open_socket(const struct sockaddr *address, socklen_t size, bool shared)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -68,13 +70,12 @@ static int open_socket(const struct sockaddr *address, socklen_t size, bool shar
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
     if (shared)
         share_port(fd, true);
-    if (bind(fd, address, size) || listen(fd, BACKLOG)) {
-        int error = errno;
-        (void)close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
+    if (bind(fd, address, size) == 0 && (address->sa_family == AF_UNIX || listen(fd, BACKLOG) == 0))
+        return fd;
+    int error = errno;
+    (void)close(fd);
+    errno = error;
+    return -1;
 }
 
 static bool has_address(int fd, const struct sockaddr *address, socklen_t size)
@@ -109,20 +110,29 @@ static bool has_fd(const struct listen_sockets *s, int fd)
 
 /* ---- lists ---- */
 
-/* -1 with errno; the descriptor stays the caller's then. */
-static int add_socket(struct listen_sockets *s, int fd, const char *text, const char *unix_path)
+/* Takes over what is in it. -1 with errno, when it has freed that; the descriptor stays open. */
+static int add_socket(struct listen_sockets *s, struct listen_socket item)
 {
-    struct listen_socket item = {.fd = fd, .text = text_dup(text_of(text))};
-    if (unix_path)
-        item.unix_path = text_dup(text_of(unix_path));
-    bool whole = item.text && (!unix_path || item.unix_path);
-    if (whole && s->count < LISTEN_SOCKETS_MAX) {
+    if (item.text && s->count < LISTEN_SOCKETS_MAX) {
         s->items[s->count++] = item;
         return 0;
     }
+    int error = item.text ? EMFILE : ENOMEM;
     free_socket(&item);
-    errno = whole ? EMFILE : ENOMEM;
+    errno = error;
     return -1;
+}
+
+static int keep_socket(struct opening *o, const struct config_address *a,
+                       const struct listen_socket *before)
+{
+    struct listen_socket item = {
+        .fd = before->fd, .text = text_dup(text_of(a->text)), .plain = a->plain || a->unix_path};
+    if (listen_file_copy(&item.file, &before->file, a)) {
+        free_socket(&item);
+        return describe_failure(a, ENOMEM, o->err);
+    }
+    return add_socket(&o->result, item) ? describe_failure(a, errno, o->err) : 0;
 }
 
 static bool same_port(int fd, const struct sockaddr *address)
@@ -168,6 +178,25 @@ static int open_beside(const struct opening *o, const struct sockaddr *address, 
     return fd;
 }
 
+/* Takes the socket over; one of a file listens once that is as it should be. */
+static int start_socket(struct opening *o, const struct config_address *a, int fd)
+{
+    struct error why;
+    struct listen_socket item = {
+        .fd = fd, .text = text_dup(text_of(a->text)), .plain = a->plain || a->unix_path};
+    if (a->unix_path && listen_file_take(&item.file, a, &why)) {
+        free_socket(&item);
+        (void)close(fd);
+        return error_set(o->err, "cannot listen on %s: %s", a->text, why.text);
+    }
+    if (add_socket(&o->result, item)) {
+        int error = errno;
+        (void)close(fd);
+        return describe_failure(a, error, o->err);
+    }
+    return a->unix_path && listen(fd, BACKLOG) ? describe_failure(a, errno, o->err) : 0;
+}
+
 static int take_address(struct opening *o, const struct config_address *a,
                         const struct sockaddr *address, socklen_t size)
 {
@@ -176,22 +205,12 @@ static int take_address(struct opening *o, const struct config_address *a,
         o->stays[before - o->before->items] = true;
     if (o->only_look)
         return 0;
-    if (before) {
-        if (add_socket(&o->result, before->fd, a->text, a->unix_path))
-            return describe_failure(a, errno, o->err);
-        return 0;
-    }
+    if (before)
+        return keep_socket(o, a, before);
     int fd = open_socket(address, size, false);
     if (fd < 0 && errno == EADDRINUSE)
         fd = open_beside(o, address, size);
-    if (fd < 0)
-        return describe_failure(a, errno, o->err);
-    if (add_socket(&o->result, fd, a->text, a->unix_path)) {
-        int error = errno;
-        (void)close(fd);
-        return describe_failure(a, error, o->err);
-    }
-    return 0;
+    return fd < 0 ? describe_failure(a, errno, o->err) : start_socket(o, a, fd);
 }
 
 static int take_tcp(struct opening *o, const struct config_address *a)
@@ -209,36 +228,34 @@ static int take_tcp(struct opening *o, const struct config_address *a)
     return result;
 }
 
-/* True when a socket file is there and nobody answers behind it. */
-static bool is_stale(const struct sockaddr_un *address)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    bool stale = connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 &&
-                 errno == ECONNREFUSED;
-    (void)close(fd);
-    return stale;
-}
-
 static int take_unix(struct opening *o, const struct config_address *a)
 {
+    struct error why;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(a->unix_path) >= sizeof(address.sun_path))
-        return error_set(o->err, "cannot listen on %s: the path is longer than %zu bytes", a->text,
-                         sizeof(address.sun_path) - 1);
-    memcpy(address.sun_path, a->unix_path, strlen(a->unix_path));
     const struct sockaddr *general = (const struct sockaddr *)&address;
-    if (!find_socket(o->before, general, sizeof(address)) && is_stale(&address))
-        (void)unlink(a->unix_path);
+    size_t size = strlen(a->unix_path);
+    if (size < sizeof(address.sun_path))
+        memcpy(address.sun_path, a->unix_path, size);
+    if (!find_socket(o->before, general, sizeof(address)) &&
+        listen_file_make_way(a->unix_path, &why))
+        return error_set(o->err, "cannot listen on %s: %s", a->text, why.text);
     return take_address(o, a, general, sizeof(address));
+}
+
+/* One of systemd's; those of TCP speak TLS when there is a certificate. */
+static int add_inherited(struct listen_sockets *s, int fd, const char *text)
+{
+    return add_socket(
+        s, (struct listen_socket){.fd = fd,
+                                  .text = text_dup(text_of(text)),
+                                  .plain = text_starts_with(text_of(text), TEXT("unix:"))});
 }
 
 static int take_over_all(struct opening *o)
 {
     o->result.inherited = true;
     for (size_t i = 0; i < o->before->count; i++)
-        if (add_socket(&o->result, o->before->items[i].fd, o->before->items[i].text, NULL))
+        if (add_inherited(&o->result, o->before->items[i].fd, o->before->items[i].text))
             return error_set(o->err, "out of memory");
     return 0;
 }
@@ -310,15 +327,25 @@ int listen_inherit(struct listen_sockets *s, int fd, struct error *err)
     char text[ADDRESS_TEXT_SIZE];
     describe_socket(fd, text);
     s->inherited = true;
-    return add_socket(s, fd, text, NULL) ? error_set(err, "cannot take the socket of %s", text) : 0;
+    return add_inherited(s, fd, text) ? error_set(err, "cannot take the socket of %s", text) : 0;
 }
 
 /* ---- the end ---- */
 
-void listen_fds(const struct listen_sockets *s, int ret_fds[LISTEN_SOCKETS_MAX])
+void listen_http(const struct listen_sockets *s, bool tls,
+                 struct http_socket ret_sockets[LISTEN_SOCKETS_MAX])
 {
     for (size_t i = 0; i < s->count; i++)
-        ret_fds[i] = s->items[i].fd;
+        ret_sockets[i] =
+            (struct http_socket){.fd = s->items[i].fd, .tls = tls && !s->items[i].plain};
+}
+
+void listen_set_access(const struct listen_sockets *s)
+{
+    struct error err;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->items[i].file.path && listen_file_set_access(&s->items[i].file, &err))
+            log_error("%s: %s", s->items[i].text, err.text);
 }
 
 void listen_forget(struct listen_sockets *s, const struct listen_sockets *others)
@@ -358,8 +385,7 @@ void listen_close(struct listen_sockets *s)
 {
     for (size_t i = 0; i < s->count; i++) {
         (void)close(s->items[i].fd);
-        if (s->items[i].unix_path)
-            (void)unlink(s->items[i].unix_path);
+        listen_file_remove(&s->items[i].file);
         free_socket(&s->items[i]);
     }
     s->count = 0;

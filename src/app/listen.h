@@ -4,14 +4,17 @@
 #ifndef APP_LISTEN_H
 #define APP_LISTEN_H
 
+#include "app/listen_file.h"
 #include "config/config.h"
+#include "http/server.h"
 
-enum { LISTEN_SOCKETS_MAX = 32 };
+enum { LISTEN_SOCKETS_MAX = HTTP_SOCKETS_MAX };
 
 struct listen_socket {
     int fd;
-    char *text;      /* the address as people know it */
-    char *unix_path; /* a socket file of ours, removed when the socket is closed; NULL: none */
+    char *text;              /* the address as people know it */
+    bool plain;              /* no TLS on it, even if there is a certificate */
+    struct listen_file file; /* of a unix socket of ours, removed when the socket is closed */
 };
 
 struct listen_sockets {
@@ -35,8 +38,12 @@ WARN_UNUSED int listen_open(const struct config_addresses *addresses,
 /* Adds a socket that was passed to the process, and makes the others count no more. */
 WARN_UNUSED int listen_inherit(struct listen_sockets *s, int fd, struct error *err);
 
-/* The descriptors in order. */
-void listen_fds(const struct listen_sockets *s, int ret_fds[LISTEN_SOCKETS_MAX]);
+/* In order, as the HTTP server takes them. With `tls` those that are not plain speak TLS. */
+void listen_http(const struct listen_sockets *s, bool tls,
+                 struct http_socket ret_sockets[LISTEN_SOCKETS_MAX]);
+
+/* Gives socket files that were taken over the mode and owner of the new configuration. */
+void listen_set_access(const struct listen_sockets *s);
 
 /* Forgets, without closing them, those that `others` (NULL: nobody) has, too. */
 void listen_forget(struct listen_sockets *s, const struct listen_sockets *others);

@@ -100,11 +100,11 @@ static int open_access_log(const struct app *a, struct change *c, bool reopen, s
 
 static int write_mails(struct app *a, struct change *c, struct error *err)
 {
-    int fds[LISTEN_SOCKETS_MAX];
-    listen_fds(&c->sockets, fds);
+    struct http_socket sockets[LISTEN_SOCKETS_MAX];
+    listen_http(&c->sockets, c->config->server.tls, sockets);
     const struct worker_options contents = {.snapshot = c->snapshot,
-                                            .listen_fds = fds,
-                                            .listen_count = c->sockets.count,
+                                            .sockets = sockets,
+                                            .socket_count = c->sockets.count,
                                             .access_log_fd = c->access_log_fd};
     c->mails = calloc(a->worker_count, sizeof(struct worker_mail *));
     for (size_t i = 0; c->mails && i < a->worker_count; i++)
@@ -194,14 +194,16 @@ static void replace(struct app *a, struct change *c)
 static void apply(struct app *a, struct change *c)
 {
     struct error err;
-    int fds[LISTEN_SOCKETS_MAX];
+    struct http_socket sockets[LISTEN_SOCKETS_MAX];
     replace(a, c);
+    listen_set_access(&a->sockets);
+    listen_set_access(&a->admin_sockets);
     log_configure(a->config->server.log_level, a->config->server.log_format);
     for (size_t i = 0; i < a->worker_count; i++)
         worker_reload(a->workers[i], c->mails[i]);
     free(c->mails);
-    listen_fds(&a->admin_sockets, fds);
-    if (admin_listen_only(a->admin, fds, a->admin_sockets.count, &err))
+    listen_http(&a->admin_sockets, false, sockets);
+    if (admin_listen_only(a->admin, sockets, a->admin_sockets.count, &err))
         log_error("the admin listener: %s", err.text);
     a->reloading = true;
     pulse_take(a->pulse, &a->reload_wait);

@@ -14,10 +14,12 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "base/tls_identity.h"
 #include "base/url.h"
 #include "config/template.h"
 
@@ -38,12 +40,22 @@ struct config_fields {
     size_t count;
 };
 
-/* `host:port`, `[v6]:port`, `unix:PATH` */
+/* What a socket file is given; zeroed: nothing. */
+struct config_file_access {
+    mode_t mode; /* 0: what the umask leaves */
+    bool has_user, has_group;
+    uid_t user;
+    gid_t group;
+};
+
+/* `host:port`, `[v6]:port`, `unix:PATH`, and what may follow */
 struct config_address {
-    char *text; /* as written */
+    char *text; /* as written, without what follows */
     char *host; /* NULL for a unix socket */
     uint16_t port;
     char *unix_path; /* NULL for TCP */
+    bool plain;      /* no TLS on it, even if there is a certificate */
+    struct config_file_access access;
 };
 
 struct config_addresses {
@@ -68,6 +80,8 @@ struct server_config {
     int64_t body_timeout;
     uint64_t body_min_rate;
     int64_t shutdown_timeout;
+    char *tls_cert, *tls_key, *tls_client_ca; /* paths; NULL: none */
+    struct tls_identity *tls;                 /* what was in these files; NULL: no TLS */
     bool via;
     enum log_level log_level;
     enum log_format log_format;

@@ -18,13 +18,12 @@ void config_list_done(struct config_list *list);
 /* True when an item is the same, in any case. */
 bool config_list_has(const struct config_list *list, struct text item);
 
+/* Calls `take` for each element, trimmed; nothing between two commas is a mistake. */
+typedef int list_taker(struct text element, void *place, struct error *err);
+WARN_UNUSED int list_each(struct text value, list_taker *take, void *place, struct error *err);
+
 /* `a, b, c`; an empty element is an error. */
 WARN_UNUSED int list_parse(struct text value, struct config_list *ret, struct error *err);
-
-/* A list of `host:port`, `[v6]:port` and `unix:PATH`. Port 0: any free one. */
-WARN_UNUSED int list_parse_addresses(struct text value, struct config_addresses *ret,
-                                     struct error *err);
-void config_addresses_done(struct config_addresses *a);
 
 /* `401, 403`: sets those in an array of 600 statuses. */
 WARN_UNUSED int list_parse_statuses(struct text value, bool *ret_statuses, struct error *err);

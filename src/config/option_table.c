@@ -27,7 +27,9 @@
 
 const struct option options[] = {
     {IN_SERVER(listen), .type = OPTION_ADDRESSES, .fallback = "127.0.0.1:8080",
-     .help = "Where programs reach the proxy: a list of host:port, [v6]:port and unix:PATH."},
+     .help =
+         "Where programs reach the proxy: a list of host:port, [v6]:port and unix:PATH; words may "
+         "follow, plain (no TLS) or mode=0660, user=NAME and group=NAME of a socket file."},
     {IN_SERVER(admin_listen), .type = OPTION_ADDRESSES, .fallback = "127.0.0.1:8081", .word = "off",
      .help = "Where health, metrics and the status page are served, or off."},
     {IN_SERVER(workers), .type = OPTION_WORKERS, .fallback = "auto", .word = "auto", .least = 1,
@@ -60,6 +62,13 @@ const struct option options[] = {
              "sets no rate."},
     {IN_SERVER(shutdown_timeout), .type = OPTION_DURATION, .fallback = "25s", .least = 0,
      .most = TIMEOUT_MAX, .help = "How long running requests may take after a TERM signal."},
+    {IN_SERVER(tls_cert), .type = OPTION_FILE,
+     .help = "A PEM file with the certificate and its chain: TCP listeners then speak TLS, those "
+             "with the word plain excepted."},
+    {IN_SERVER(tls_key), .type = OPTION_FILE,
+     .help = "A PEM file with the key of tls_cert, without a passphrase."},
+    {IN_SERVER(tls_client_ca), .type = OPTION_FILE,
+     .help = "A PEM file with the authorities of client certificates: clients must show one."},
     {IN_SERVER(via), .type = OPTION_FLAG, .fallback = "on", .help = "Add a Via field to requests."},
     {IN_SERVER(log_level), .type = OPTION_CHOICE, .fallback = "info",
      .choices = "error, warning, info, debug", .help = "How much the event log tells."},

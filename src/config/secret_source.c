@@ -102,7 +102,7 @@ static struct secret *from_descriptor(int fd, const char *path, struct error *wa
     return s;
 }
 
-static struct secret *from_file(const char *path, struct error *warning, struct error *err)
+struct secret *secret_from_file(const char *path, struct error *warning, struct error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
@@ -134,7 +134,7 @@ static struct secret *from_credential(const char *name, struct error *err)
     buffer_init(&path, PATH_MAX);
     (void)buffer_addf(&path, "%s/%s", folder, name);
     const char *text = buffer_string(&path);
-    struct secret *s = text ? from_file(text, NULL, err) : NULL;
+    struct secret *s = text ? secret_from_file(text, NULL, err) : NULL;
     if (!text)
         (void)error_set(err, "the credential's path is too long");
     buffer_done(&path);
@@ -204,7 +204,7 @@ struct secret *secret_from_reference(struct text reference, struct error *warnin
                                   : "NAME");
     else
         s = env    ? from_environment(argument, err)
-            : file ? from_file(argument, warning, err)
+            : file ? secret_from_file(argument, warning, err)
                    : from_credential(argument, err);
     free(argument);
     return s;

@@ -24,4 +24,8 @@ enum { SECRET_FILE_MAX = 64 * 1024 };
 WARN_UNUSED struct secret *secret_from_reference(struct text reference, struct error *warning,
                                                  struct error *err);
 
+/* The same for file:PATH, from its path. `warning` may be NULL. */
+WARN_UNUSED struct secret *secret_from_file(const char *path, struct error *warning,
+                                            struct error *err);
+
 #endif

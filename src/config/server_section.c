@@ -5,6 +5,7 @@
 #include "config/builder.h"
 #include "config/host_name.h"
 #include "config/lists.h"
+#include "config/server_tls.h"
 
 static bool is_loopback(const struct config_address *a)
 {
@@ -12,10 +13,10 @@ static bool is_loopback(const struct config_address *a)
 }
 
 static void check_exposure(const struct document *d, const struct section *s, const char *key,
-                           const struct config_addresses *addresses, const char *risk)
+                           const struct config_addresses *addresses, bool tls, const char *risk)
 {
     for (size_t i = 0; i < addresses->count; i++)
-        if (!is_loopback(&addresses->items[i]))
+        if (!is_loopback(&addresses->items[i]) && (!tls || addresses->items[i].plain))
             section_warning(d, s, section_get(s, key), "%s is not loopback: %s",
                             addresses->items[i].text, risk);
 }
@@ -30,10 +31,11 @@ static void check_listeners(const struct document *d, const struct section *s,
 {
     const struct config_addresses *own = &server->listen, *admin = &server->admin_listen;
     if (!document_has(d, SECTION_CALLER))
-        check_exposure(d, s, "listen", own,
-                       "whoever reaches it uses your credentials; nobody is asked who they are, "
-                       "unless [caller NAME] sections say whom to let in");
-    check_exposure(d, s, "admin_listen", admin,
+        check_exposure(d, s, "listen", own, server->tls_cert != NULL,
+                       "whoever reaches it uses your credentials, and all of it travels readable; "
+                       "nobody is asked who they are, unless [caller NAME] sections say whom to "
+                       "let in");
+    check_exposure(d, s, "admin_listen", admin, false,
                    "whoever reaches it sees the status and can drop tokens");
     for (size_t i = 0; i < own->count; i++)
         for (size_t j = 0; j < admin->count; j++)
@@ -81,9 +83,13 @@ void server_section_build(const struct document *d, const struct section *s,
     check_listeners(d, s, server);
     check_hosts(d, s, server);
     check_origins(d, s, server);
+    /* callers may be known by something else */
+    server_tls_build(d, s, document_has(d, SECTION_CALLER) ? TLS_CLIENT_MAY : TLS_CLIENT_MUST,
+                     server);
 }
 
 void server_section_done(struct server_config *server)
 {
     builder_clear(SECTION_SERVER, server);
+    tls_identity_unref(server->tls);
 }

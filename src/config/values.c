@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/addresses.h"
 #include "config/fields.h"
 #include "config/lists.h"
 #include "config/numbers.h"
@@ -243,7 +244,7 @@ static int store(const struct option *o, struct text value, void *owner, struct 
     case OPTION_LIST:
         return list_parse(value, place, err);
     case OPTION_ADDRESSES:
-        return list_parse_addresses(value, place, err);
+        return addresses_parse(value, place, err);
     case OPTION_FIELD_LINE:
         return store_field_line(value, place, err);
     case OPTION_STATUSES:

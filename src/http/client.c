@@ -8,9 +8,57 @@
 #include <sys/socket.h>
 
 #include "http/early.h"
+#include "http/handshake.h"
 #include "http/server_internal.h"
 
 enum { NAPS_MAX = 4, LOST_END_MS = 50 };
+
+/* ---- the wire ---- */
+
+ssize_t client_recv(struct client *c, void *data, size_t size)
+{
+    return c->tls.gnutls ? tls_session_recv(&c->tls, data, size)
+                         : recv(c->fd, data, size, MSG_DONTWAIT);
+}
+
+ssize_t client_send(struct client *c, const void *data, size_t size)
+{
+    return c->tls.gnutls ? tls_session_send(&c->tls, data, size)
+                         : send(c->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+bool client_has_input(const struct client *c)
+{
+    int waiting = 0;
+    return (c->tls.gnutls && tls_session_pending(&c->tls) > 0) ||
+           (ioctl(c->fd, FIONREAD, &waiting) == 0 && waiting > 0);
+}
+
+bool client_end_sending(struct client *c)
+{
+    if (c->tls.gnutls && !tls_session_bye(&c->tls))
+        return false;
+    (void)shutdown(c->fd, SHUT_WR);
+    return true;
+}
+
+void client_end(struct client *c)
+{
+    if (c->tls.established)
+        (void)tls_session_bye(&c->tls);
+    (void)shutdown(c->fd, SHUT_RDWR);
+    handshake_wake(c);
+    http_server_need_runs(c->server, 1);
+}
+
+void client_learn_certificate(struct client *c)
+{
+    struct http_peer_certificate *p = &c->peer_certificate;
+    if (tls_session_peer(&c->tls, &p->subject, p->fingerprint) == 0)
+        c->certificate = p;
+}
+
+/* ---- clients that leave ---- */
 
 static void tell_closed(struct http_request *r, bool broken)
 {
@@ -32,12 +80,6 @@ static void wake_up(struct http_request *r)
         http_request_continue_body(r);
 }
 
-static bool has_input(const struct client *c)
-{
-    int waiting = 0;
-    return ioctl(c->fd, FIONREAD, &waiting) == 0 && waiting > 0;
-}
-
 /*
  * libmicrohttpd does not look again after it has read less than it could, and so may miss the end
  * of a client that left inside its body: then it is looked for here.
@@ -51,7 +93,7 @@ void client_await_body(struct client *c)
 static bool body_may_go_on(const struct client *c)
 {
     const struct http_request *r = c->request;
-    return c->closed && r && !r->body_ended && !r->suspended && has_input(c);
+    return c->closed && r && !r->body_ended && !r->suspended && client_has_input(c);
 }
 
 static bool may_be_stuck(const struct http_request *r)
@@ -70,7 +112,7 @@ void client_stop_stuck(struct http_server *s)
          * libmicrohttpd has read all there is, unless its buffer is full of one line; but some may
          * just have come, so once is no proof
          */
-        r->naps = has_input(c) ? r->naps + 1 : 0;
+        r->naps = client_has_input(c) ? r->naps + 1 : 0;
         if (r->naps > NAPS_MAX ||
             loop_rewatch(s->loop, &c->watch, EPOLLIN | EPOLLRDHUP | EPOLLET)) {
             http_respond_abort(r);
@@ -96,6 +138,7 @@ static void on_client_event(struct watch *w, uint32_t events)
         early_on_event(r->early);
     else if (r && r->napping)
         wake_up(r);
+    handshake_wake(c);
 }
 
 /* Bytes that have come over the connection; 0 where the kernel does not count them. */
@@ -147,10 +190,11 @@ static void on_deadline(struct timer *t)
     }
     /* libmicrohttpd sees the end of the connection and cleans up; a suspended one is woken */
     c->given_up = true;
-    (void)shutdown(c->fd, SHUT_RDWR);
+    if (c->tls.gnutls)
+        tls_session_give_up(&c->tls, "the handshake took longer than header_timeout");
+    client_end(c);
     if (c->request)
         http_respond_abort(c->request);
-    http_server_need_runs(c->server, 1);
 }
 
 /* Where the kernel does not tell, nobody is known. */
@@ -187,6 +231,7 @@ struct client *client_new(struct http_server *s, int fd, const struct sockaddr *
         return NULL;
     c->server = s;
     c->fd = fd;
+    list_init(&c->handshake);
     watch_init(&c->watch, on_client_event);
     timer_init(&c->deadline, on_deadline);
     remember_peer(c, peer);
@@ -204,11 +249,14 @@ void client_free(struct client *c)
     loop_unwatch(c->server->loop, &c->watch);
     timer_remove(c->server->loop, &c->deadline);
     list_remove(&c->link);
+    handshake_over(c);
+    tls_session_done(&c->tls);
+    free(c->peer_certificate.subject);
     free(c);
 }
 
 bool client_is_idle(const struct client *c)
 {
-    int waiting = 0;
-    return !c->request && ioctl(c->fd, FIONREAD, &waiting) == 0 && waiting == 0;
+    bool greeting = c->tls.heard && !c->tls.established;
+    return !c->request && !greeting && !client_has_input(c);
 }

@@ -110,16 +110,17 @@ void early_continue(struct early *e)
 /* The connection goes back to libmicrohttpd, which finds it closed. */
 static void end(struct early *e)
 {
-    (void)shutdown(e->request->client->fd, SHUT_RDWR);
+    client_end(e->request->client);
     http_request_give_up(e->request);
 }
 
 static void begin_lingering(struct early *e)
 {
     struct client *c = e->request->client;
+    if (!client_end_sending(c))
+        return; /* the next event finds it where it was */
     e->lingering = true;
     buffer_done(&e->out);
-    (void)shutdown(c->fd, SHUT_WR);
     timer_start(c->server->loop, &c->deadline, EARLY_LINGER_MS);
     http_request_done(e->request, HTTP_END_OK);
 }
@@ -131,7 +132,7 @@ static bool drop_input(struct early *e)
 {
     static _Thread_local char dropped[DROP_SIZE];
     for (int i = 0; i < DROPS_PER_EVENT; i++) {
-        ssize_t got = recv(e->request->client->fd, dropped, sizeof(dropped), MSG_DONTWAIT);
+        ssize_t got = client_recv(e->request->client, dropped, sizeof(dropped));
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
             return false;
         if (got < 0)
@@ -191,8 +192,7 @@ static bool flush(struct early *e)
 {
     struct client *c = e->request->client;
     while (buffer_size(&e->out) > 0) {
-        ssize_t sent =
-            send(c->fd, buffer_data(&e->out), buffer_size(&e->out), MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = client_send(c, buffer_data(&e->out), buffer_size(&e->out));
         if (sent < 0 && errno != EAGAIN && errno != EINTR)
             http_respond_abort(e->request);
         if (sent < 0)

@@ -196,12 +196,13 @@ void endpoint_free(struct endpoint *e)
 
 int endpoint_listen(struct endpoint *e, int fd, struct error *err)
 {
-    return http_server_listen(e->server, fd, err);
+    return http_server_listen(e->server, (struct http_socket){.fd = fd}, err);
 }
 
-int endpoint_listen_only(struct endpoint *e, const int *fds, size_t count, struct error *err)
+int endpoint_listen_only(struct endpoint *e, const struct http_socket *sockets, size_t count,
+                         struct error *err)
 {
-    return http_server_listen_only(e->server, fds, count, err);
+    return http_server_listen_only(e->server, sockets, count, err);
 }
 
 void endpoint_drain(struct endpoint *e)

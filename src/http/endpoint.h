@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/loop.h"
 #include "http/field.h"
+#include "http/server.h"
 
 struct endpoint;
 struct endpoint_call;
@@ -56,8 +57,8 @@ void endpoint_free(struct endpoint *e);
 WARN_UNUSED int endpoint_listen(struct endpoint *e, int fd, struct error *err);
 
 /* From now on exactly these sockets (http_server_listen_only). */
-WARN_UNUSED int endpoint_listen_only(struct endpoint *e, const int *fds, size_t count,
-                                     struct error *err);
+WARN_UNUSED int endpoint_listen_only(struct endpoint *e, const struct http_socket *sockets,
+                                     size_t count, struct error *err);
 
 /* Stops accepting; connections end after their next answer. */
 void endpoint_drain(struct endpoint *e);

@@ -134,7 +134,11 @@ bool http_request_body_rate_ok(const struct http_request *r, int64_t now_ns)
 
 bool http_request_is_early(const struct http_request *r, const struct http_response *response)
 {
-    if (r->body_ended || r->response || r->aborted || r->early)
+    if (r->response || r->aborted || r->early)
+        return false;
+    if (r->until_close && r->client->tls.gnutls)
+        return true; /* its end is a close_notify, which must not be lost when the socket is full */
+    if (r->body_ended)
         return false;
     return http_request_body_is_due(r) || (r->in_head && response->close);
 }
@@ -219,6 +223,11 @@ int http_request_peer_credentials(const struct http_request *r, uid_t *ret_uid, 
     *ret_uid = r->client->uid;
     *ret_gid = r->client->gid;
     return 0;
+}
+
+bool http_request_is_by_file(const struct http_request *r)
+{
+    return r->client->is_unix;
 }
 
 const struct http_peer_certificate *http_request_peer_certificate(const struct http_request *r)

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "http/early.h"
+#include "http/handshake.h"
 #include "http/server_internal.h"
 
 enum {
@@ -22,7 +23,18 @@ enum {
 
 #define SUSPEND_AFTER_NS (20 * NS_PER_MS)
 
-/* ---- when libmicrohttpd looks at a request ---- */
+/* ---- when libmicrohttpd looks at a connection ---- */
+
+void client_suspend(struct client *c)
+{
+    MHD_suspend_connection(c->mhd);
+}
+
+void client_resume(struct client *c)
+{
+    MHD_resume_connection(c->mhd);
+    http_server_need_runs(c->server, 1);
+}
 
 void http_request_set_spinning(struct http_request *r, bool spinning)
 {
@@ -38,7 +50,7 @@ void http_request_wake(struct http_request *r)
     http_request_set_spinning(r, false);
     if (r->suspended) {
         r->suspended = false;
-        MHD_resume_connection(r->client->mhd);
+        client_resume(r->client);
     }
     http_server_need_runs(r->server, 1);
 }
@@ -47,7 +59,7 @@ void http_request_suspend(struct http_request *r)
 {
     http_request_set_spinning(r, false);
     r->suspended = true;
-    MHD_suspend_connection(r->client->mhd);
+    client_suspend(r->client);
 }
 
 void http_request_park(struct http_request *r)
@@ -77,14 +89,14 @@ void http_request_continue_response(struct http_request *r)
 
 void server_on_accepted(void *ctx, int fd, const struct sockaddr *peer, socklen_t peer_size)
 {
-    struct http_server *s = ctx;
-    (void)MHD_add_connection(s->daemon, fd, peer, peer_size); /* closes fd when it fails */
-    http_server_need_runs(s, 1);
+    struct server_daemon *d = ctx;
+    (void)MHD_add_connection(d->mhd, fd, peer, peer_size); /* closes fd when it fails */
+    http_server_need_runs(d->server, 1);
 }
 
 static void on_daemon_event(struct watch *w, uint32_t events UNUSED)
 {
-    struct http_server *s = CONTAINER_OF(w, struct http_server, daemon_watch);
+    struct http_server *s = CONTAINER_OF(w, struct server_daemon, watch)->server;
     /* the rest of a piece may go out now; only the run after that asks for the next piece */
     http_server_need_runs(s, s->streams > 0 ? 2 : 1);
 }
@@ -92,6 +104,21 @@ static void on_daemon_event(struct watch *w, uint32_t events UNUSED)
 static void on_tick(struct timer *t)
 {
     http_server_need_runs(CONTAINER_OF(t, struct http_server, tick), 1);
+}
+
+int server_need_daemon(struct server_daemon *d, struct error *err)
+{
+    if (d->mhd)
+        return 0;
+    if (server_start_daemon(d))
+        return error_set(err, "cannot start the HTTP server: %s", strerror(errno));
+    int fd = MHD_get_daemon_info(d->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    if (loop_watch(d->server->loop, &d->watch, fd, EPOLLIN) == 0)
+        return 0;
+    int error = errno;
+    MHD_stop_daemon(d->mhd);
+    d->mhd = NULL;
+    return error_set(err, "cannot watch the HTTP server: %s", strerror(error));
 }
 
 struct http_server *http_server_new(struct loop *loop, const struct http_server_config *config,
@@ -104,25 +131,31 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
         return NULL;
     }
     *s = (struct http_server){.loop = loop, .config = *config, .handler = handler, .ctx = ctx};
+    (void)tls_identity_ref(s->config.tls);
     list_init(&s->clients);
+    list_init(&s->handshakes);
     list_init(&s->spare_requests);
     buffer_init(&s->scratch, SCRATCH_MAX);
-    watch_init(&s->daemon_watch, on_daemon_event);
     timer_init(&s->tick, on_tick);
-    s->daemon = server_start_daemon(s);
-    if (!s->daemon) {
-        (void)error_set(err, "cannot start the HTTP server: %s", strerror(errno));
-        free(s);
-        return NULL;
+    for (int i = 0; i < DAEMONS; i++) {
+        s->daemons[i] = (struct server_daemon){.server = s, .tls = i == DAEMON_TLS};
+        watch_init(&s->daemons[i].watch, on_daemon_event);
     }
-    int fd = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-    if (loop_watch(loop, &s->daemon_watch, fd, EPOLLIN)) {
-        (void)error_set(err, "cannot watch the HTTP server: %s", strerror(errno));
-        MHD_stop_daemon(s->daemon);
+    if (server_need_daemon(&s->daemons[DAEMON_PLAIN], err)) {
+        tls_identity_unref(s->config.tls);
         free(s);
         return NULL;
     }
     return s;
+}
+
+static void run_daemons(struct http_server *s)
+{
+    for (int i = 0; i < DAEMONS; i++)
+        if (s->daemons[i].clients > 0)
+            (void)MHD_run(s->daemons[i].mhd);
+    if (!list_empty(&s->handshakes))
+        handshake_settle(s);
 }
 
 /* libmicrohttpd must not be stopped with suspended connections. */
@@ -132,8 +165,17 @@ static void abort_all(struct http_server *s)
         struct client *c = CONTAINER_OF(link, struct client, link);
         if (c->request)
             http_respond_abort(c->request);
+        else if (c->handshake_naps)
+            client_end(c);
     }
-    (void)MHD_run(s->daemon);
+    run_daemons(s);
+}
+
+static void stop_daemon(struct server_daemon *d)
+{
+    loop_unwatch(d->server->loop, &d->watch);
+    if (d->mhd)
+        MHD_stop_daemon(d->mhd);
 }
 
 void http_server_free(struct http_server *s)
@@ -143,12 +185,13 @@ void http_server_free(struct http_server *s)
     server_free_listeners(s);
     s->draining = true;
     abort_all(s);
-    loop_unwatch(s->loop, &s->daemon_watch);
     timer_remove(s->loop, &s->tick);
-    MHD_stop_daemon(s->daemon);
+    for (int i = 0; i < DAEMONS; i++)
+        stop_daemon(&s->daemons[i]);
     for (struct list *link; (link = list_pop_front(&s->spare_requests));)
         http_request_free(CONTAINER_OF(link, struct http_request, link));
     buffer_done(&s->scratch);
+    tls_identity_unref(s->config.tls);
     free(s);
 }
 
@@ -159,16 +202,22 @@ void http_server_drain(struct http_server *s)
     for (struct list *link = s->clients.next; link != &s->clients; link = link->next) {
         struct client *c = CONTAINER_OF(link, struct client, link);
         if (client_is_idle(c))
-            (void)shutdown(c->fd, SHUT_RDWR);
+            client_end(c);
     }
     http_server_need_runs(s, 1);
 }
 
-/* libmicrohttpd has something to go on with; it cannot tell that from requests that spin. */
-static bool daemon_is_busy(struct http_server *s)
+static bool has_work(const struct server_daemon *d)
 {
     MHD_UNSIGNED_LONG_LONG timeout;
-    return s->spinning == 0 && MHD_get_timeout(s->daemon, &timeout) == MHD_YES && timeout == 0;
+    return d->clients > 0 && MHD_get_timeout(d->mhd, &timeout) == MHD_YES && timeout == 0;
+}
+
+/* libmicrohttpd has something to go on with; it cannot tell that from requests that spin. */
+static bool is_busy(const struct http_server *s)
+{
+    return s->spinning == 0 &&
+           (has_work(&s->daemons[DAEMON_PLAIN]) || has_work(&s->daemons[DAEMON_TLS]));
 }
 
 /*
@@ -185,9 +234,9 @@ void http_server_turn(struct http_server *s)
     do {
         uint64_t calls = s->calls;
         s->runs -= s->runs > 0;
-        (void)MHD_run(s->daemon);
+        run_daemons(s);
         idle = s->calls == calls && s->runs == 0 && s->chunked > 0 ? idle + 1 : 0;
-    } while (++round < ROUNDS_PER_TURN && (s->runs > 0 || daemon_is_busy(s)) && idle < most);
+    } while (++round < ROUNDS_PER_TURN && (s->runs > 0 || is_busy(s)) && idle < most);
     s->idle = idle == most ? s->idle + 1 : 0;
     if (s->idle >= IDLE_TURNS)
         client_stop_stuck(s);

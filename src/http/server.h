@@ -22,6 +22,7 @@
 
 #include "base/error.h"
 #include "base/loop.h"
+#include "base/tls_identity.h"
 #include "http/field.h"
 
 struct http_server;
@@ -56,6 +57,12 @@ struct http_handler {
     void (*on_client_closed)(struct http_request *r, bool broken);
 
     void (*on_done)(struct http_request *r, enum http_end end);
+
+    /*
+     * A TLS handshake failed; `why` is a phrase of ours. A client that goes without a word, as
+     * probes of a port do, is not told of. May be NULL.
+     */
+    void (*on_refused)(void *ctx, const char *peer, const char *why);
 };
 
 struct http_server_config {
@@ -65,6 +72,7 @@ struct http_server_config {
     int64_t idle_timeout_ms;   /* between requests */
     int64_t body_timeout_ms;   /* longest pause in a request body, or of a reader that stalls */
     uint64_t body_min_rate;    /* bytes per second of a request body after its first 10 s; 0: any */
+    struct tls_identity *tls; /* for new connections of TLS sockets; NULL: there are none of them */
 };
 
 /* `handler` and `ctx` must outlive the server. */
@@ -76,15 +84,24 @@ WARN_UNUSED struct http_server *http_server_new(struct loop *loop,
 /* Cuts what is under way (on_done with HTTP_END_ABORTED) and frees everything. */
 void http_server_free(struct http_server *s);
 
-/* Takes a listening socket (non-blocking); the server does not own it. Several are possible. */
-WARN_UNUSED int http_server_listen(struct http_server *s, int fd, struct error *err);
+/* A listening socket (non-blocking), which stays its owner's. */
+enum { HTTP_SOCKETS_MAX = 32 };
+
+struct http_socket {
+    int fd;
+    bool tls; /* clients speak TLS on it */
+};
+
+/* Takes a socket more. Several are possible. */
+WARN_UNUSED int http_server_listen(struct http_server *s, struct http_socket socket,
+                                   struct error *err);
 
 /*
  * From now on exactly these sockets. What waits in the backlog of one that is let go is taken
  * first, so that its owner may close it. -1 when one of the new ones could not be watched.
  */
-WARN_UNUSED int http_server_listen_only(struct http_server *s, const int *fds, size_t count,
-                                        struct error *err);
+WARN_UNUSED int http_server_listen_only(struct http_server *s, const struct http_socket *sockets,
+                                        size_t count, struct error *err);
 
 /* Other limits from now on; those of running waits stay, and connection_memory always does. */
 void http_server_configure(struct http_server *s, const struct http_server_config *config);
@@ -138,6 +155,9 @@ const char *http_request_peer(const struct http_request *r);
  */
 WARN_UNUSED int http_request_peer_credentials(const struct http_request *r, uid_t *ret_uid,
                                               gid_t *ret_gid);
+
+/* True for a connection to a unix socket. */
+bool http_request_is_by_file(const struct http_request *r);
 
 /* A client certificate that was verified in the handshake. */
 struct http_peer_certificate {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "http/handshake.h"
 #include "http/server_internal.h"
 
 /* ---- the head ---- */
@@ -15,6 +16,10 @@ static void *on_request_line(void *cls, const char *target, struct MHD_Connectio
         return NULL;
     c->request = r;
     c->server->calls++;
+    if (c->tls.gnutls && !list_empty(&c->handshake)) {
+        handshake_over(c);
+        client_learn_certificate(c);
+    }
     timer_start(c->server->loop, &c->deadline, c->server->config.header_timeout_ms);
     /* copied, because libmicrohttpd cuts the original into path and parameters */
     r->out_of_memory = http_request_set_target(r, target) != 0;
@@ -114,6 +119,8 @@ static enum MHD_Result serve(struct http_request *r, const char *method, const c
         return MHD_NO;
     if (r->response)
         return queue_response(r);
+    if (r->early)
+        return MHD_YES;
     http_request_park(r);
     return MHD_YES;
 }
@@ -137,6 +144,15 @@ static enum MHD_Result on_access(void *cls UNUSED, struct MHD_Connection *mhd UN
     return r->aborted ? MHD_NO : result;
 }
 
+/* As libmicrohttpd sees it, which does not say. */
+static bool is_last(const struct http_request *r)
+{
+    const struct field *f = field_find(r->fields, r->field_count, TEXT("Connection"));
+    if (r->closes || (f && text_contains_nocase(f->value, TEXT("close"))))
+        return true;
+    return r->minor == 0 && !(f && text_contains_nocase(f->value, TEXT("keep-alive")));
+}
+
 static void on_completed(void *cls, struct MHD_Connection *mhd UNUSED, void **request,
                          enum MHD_RequestTerminationCode code)
 {
@@ -152,6 +168,9 @@ static void on_completed(void *cls, struct MHD_Connection *mhd UNUSED, void **re
                         : code == MHD_REQUEST_TERMINATED_COMPLETED_OK && r->queued
                             ? HTTP_END_OK
                             : HTTP_END_CLIENT;
+    /* whether it fits or not: the framing has said it before */
+    if (r->client->tls.gnutls && end == HTTP_END_OK && is_last(r))
+        (void)tls_session_bye(&r->client->tls);
     if (r->head_seen)
         http_request_done(r, end);
     if (r->response)
@@ -164,31 +183,56 @@ static void on_completed(void *cls, struct MHD_Connection *mhd UNUSED, void **re
 
 /* ---- connections ---- */
 
-static void client_open(struct http_server *s, struct MHD_Connection *mhd, void **context)
+static void begin_tls(struct client *c)
+{
+    void *session =
+        MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
+    handshake_begin(c);
+    if (tls_session_begin(&c->tls, session, c->server->config.tls, c->fd))
+        client_end(c);
+}
+
+/* NULL: its first request finds no client and is refused. */
+static struct client *client_open(struct server_daemon *d, struct MHD_Connection *mhd)
 {
     int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     const struct sockaddr *peer =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
-    struct client *c = client_new(s, fd, peer);
-    if (c)
-        c->mhd = mhd;
-    else
-        (void)shutdown(fd, SHUT_RDWR); /* its first request finds no client and is refused */
-    *context = c;
+    struct client *c = client_new(d->server, fd, peer);
+    if (!c) {
+        (void)shutdown(fd, SHUT_RDWR);
+        return NULL;
+    }
+    c->mhd = mhd;
+    if (d->tls)
+        begin_tls(c);
+    return c;
+}
+
+/* libmicrohttpd has freed the session by now, but not closed the socket. */
+static void client_close(struct client *c)
+{
+    const struct http_handler *handler = c->server->handler;
+    const char *why = c->tls.gnutls ? tls_session_refused(&c->tls) : NULL;
+    if (why && handler->on_refused)
+        handler->on_refused(c->server->ctx, c->peer, why);
+    client_free(c);
 }
 
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    struct http_server *s = cls;
+    struct server_daemon *d = cls;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        client_open(s, mhd, context);
-        server_count_client(s, 1);
+        *context = client_open(d, mhd);
+        d->clients++;
+        server_count_client(d->server, 1);
         return;
     }
     if (*context)
-        client_free(*context);
-    server_count_client(s, -1);
+        client_close(*context);
+    d->clients--;
+    server_count_client(d->server, -1);
 }
 
 /* ---- the daemon ---- */
@@ -198,18 +242,28 @@ static size_t keep_escaped(void *cls UNUSED, struct MHD_Connection *mhd UNUSED, 
     return strlen(text);
 }
 
-struct MHD_Daemon *server_start_daemon(struct http_server *s)
+int server_start_daemon(struct server_daemon *d)
 {
+    struct http_server *s = d->server;
     unsigned flags =
         MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
-    return MHD_start_daemon(
-        flags, 0, NULL, NULL, on_access, s, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, s,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-        s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)s->config.connection_memory, MHD_OPTION_CONNECTION_LIMIT, (unsigned)INT32_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+    const struct MHD_OptionItem tls[] = {
+        /* never asked: each session is given its identity as soon as it is there */
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)tls_session_no_certificate},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_priorities},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    d->mhd = MHD_start_daemon(
+        flags | (d->tls ? MHD_USE_TLS : 0), 0, NULL, NULL, on_access, s,
+        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, d, MHD_OPTION_UNESCAPE_CALLBACK,
+        keep_escaped, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)s->config.connection_memory,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)INT32_MAX, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+        MHD_OPTION_ARRAY, d->tls ? tls : plain,
 #if MHD_VERSION >= 0x00097601
         MHD_OPTION_CLIENT_DISCIPLINE_LVL, 3,
 #endif
         MHD_OPTION_END);
+    return d->mhd ? 0 : -1;
 }

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/list.h"
+#include "base/tls_session.h"
 #include "http/listener.h"
 #include "http/server.h"
 
@@ -14,16 +15,32 @@ struct MHD_Daemon;
 struct MHD_Response;
 struct early;
 
-enum { LISTENERS_MAX = 32 };
+struct server_socket {
+    struct listener *listener;
+    bool tls;
+};
+
+/*
+ * libmicrohttpd speaks either TLS or none in one daemon: so there may be two. Limits, clients and
+ * turns are the server's.
+ */
+struct server_daemon {
+    struct http_server *server;
+    struct MHD_Daemon *mhd; /* NULL: not needed so far */
+    struct watch watch;
+    bool tls;
+    size_t clients;
+};
+
+enum { DAEMON_PLAIN, DAEMON_TLS, DAEMONS };
 
 struct http_server {
     struct loop *loop;
     struct http_server_config config;
     const struct http_handler *handler;
     void *ctx;
-    struct MHD_Daemon *daemon;
-    struct watch daemon_watch;
-    struct listener *listeners[LISTENERS_MAX];
+    struct server_daemon daemons[DAEMONS];
+    struct server_socket listeners[HTTP_SOCKETS_MAX];
     size_t listener_count;
     bool full; /* max_connections reached: listeners are paused */
     bool draining;
@@ -35,6 +52,7 @@ struct http_server {
     unsigned runs;     /* daemon runs that are due though its descriptor announces nothing */
     struct timer tick; /* a run for spinning requests: those that have waited long are suspended */
     struct list clients;
+    struct list handshakes; /* of clients that libmicrohttpd looks at: see handshake.h */
     size_t client_count;
     struct list spare_requests;
     struct buffer scratch; /* one field at a time, NUL-terminated as libmicrohttpd wants it */
@@ -46,11 +64,15 @@ struct client {
     struct http_server *server;
     struct MHD_Connection *mhd;
     int fd;
-    char peer[64]; /* its address as text */
+    struct tls_session tls;
+    struct list handshake;
+    bool handshake_naps; /* suspended in it until the socket has something new */
+    char peer[64];       /* its address as text */
     bool is_unix;
     uid_t uid; /* of a unix socket's peer */
     gid_t gid;
-    struct http_peer_certificate *certificate; /* NULL: none */
+    struct http_peer_certificate peer_certificate;
+    const struct http_peer_certificate *certificate; /* it, or NULL: none */
     struct watch watch; /* tells when the client closes, which libmicrohttpd misses */
     struct timer deadline;
     struct http_request *request; /* the one under way, or NULL */
@@ -97,6 +119,7 @@ struct http_request {
     struct MHD_Response *response; /* made, not queued yet */
     unsigned status;
     bool queued;
+    bool closes;         /* the response ends the connection */
     struct early *early; /* the answer that goes out before the body is in, or NULL */
     bool done;           /* on_done was called */
     http_body_read *read;
@@ -107,8 +130,13 @@ struct http_request {
 
 /* ---- server_daemon.c ---- */
 
-/* A daemon whose callbacks serve `s`; NULL with errno. */
-struct MHD_Daemon *server_start_daemon(struct http_server *s);
+/* Sets d->mhd, a daemon whose callbacks serve the server; -1 with errno. */
+WARN_UNUSED int server_start_daemon(struct server_daemon *d);
+
+/* ---- server.c ---- */
+
+/* Starts it, if it was not needed before. */
+WARN_UNUSED int server_need_daemon(struct server_daemon *d, struct error *err);
 
 /* ---- server_listen.c ---- */
 
@@ -116,10 +144,10 @@ struct MHD_Daemon *server_start_daemon(struct http_server *s);
 void server_count_client(struct http_server *s, int change);
 
 /* Lets go of all sockets but these, and takes what has come to the others so far. */
-void server_keep_listeners(struct http_server *s, const int *fds, size_t count);
+void server_keep_listeners(struct http_server *s, const struct http_socket *sockets, size_t count);
 void server_free_listeners(struct http_server *s);
 
-/* A listener's new connection, for libmicrohttpd. */
+/* A listener's new connection, for the libmicrohttpd daemon that is `ctx`. */
 void server_on_accepted(void *ctx, int fd, const struct sockaddr *peer, socklen_t peer_size);
 
 /* ---- client.c ---- */
@@ -127,6 +155,25 @@ void server_on_accepted(void *ctx, int fd, const struct sockaddr *peer, socklen_
 /* A connection begins: watched and under its first deadline. NULL when memory is out. */
 struct client *client_new(struct http_server *s, int fd, const struct sockaddr *peer);
 void client_free(struct client *c);
+
+/*
+ * The wire as the client's kind of connection has it, past libmicrohttpd: as recv(2) and send(2)
+ * on a non-blocking socket.
+ */
+ssize_t client_recv(struct client *c, void *data, size_t size);
+ssize_t client_send(struct client *c, const void *data, size_t size);
+
+/* Nothing more will be sent: TLS first says so. False: the socket takes nothing now. */
+bool client_end_sending(struct client *c);
+
+/* Ends the connection after what was sent; libmicrohttpd finds it closed. */
+void client_end(struct client *c);
+
+/* There is something to read. */
+bool client_has_input(const struct client *c);
+
+/* The request line came: so the handshake is over, and its certificate is known. */
+void client_learn_certificate(struct client *c);
 
 /* A body is to come, or more of it. */
 void client_await_body(struct client *c);
@@ -153,7 +200,10 @@ static inline void http_server_need_runs(struct http_server *s, unsigned runs)
         s->runs = runs;
 }
 
-/* ---- server.c: when libmicrohttpd looks at a request ---- */
+/* ---- server.c: when libmicrohttpd looks at a connection ---- */
+
+void client_suspend(struct client *c);
+void client_resume(struct client *c);
 
 /* libmicrohttpd does not look at it until it is woken. */
 void http_request_suspend(struct http_request *r);

@@ -36,7 +36,8 @@ static int give_response(struct http_request *r, struct MHD_Response *m,
     bool failed = false;
     for (size_t i = 0; i < response->field_count; i++)
         failed |= add_field(r->server, m, &response->fields[i]) != 0;
-    if (response->close || r->server->draining)
+    r->closes |= response->close || r->server->draining;
+    if (r->closes)
         failed |= MHD_add_response_header(m, "Connection", "close") != MHD_YES;
     if (failed) {
         MHD_destroy_response(m);
@@ -106,6 +107,7 @@ int http_respond_head_only(struct http_request *r, const struct http_response *r
         m = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1, read_nothing, NULL, NULL);
         if (m)
             (void)MHD_set_response_options(m, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+        r->closes = true;
     }
     return give_response(r, m, response);
 }

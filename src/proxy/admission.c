@@ -339,7 +339,9 @@ int admission_check_parts(const struct admission_parts *r, const struct server_c
     if (check_method(&p) || take_fields(&p) || check_framing(&p) || check_target(r->target, &p) ||
         check_host(&p))
         return -1;
-    return check_host_accepted(&p, &server->listen, router) || check_browser(&p) ? -1 : 0;
+    if (!r->by_file && check_host_accepted(&p, &server->listen, router))
+        return -1;
+    return check_browser(&p);
 }
 
 int admission_check(struct http_request *r, const struct server_config *server,
@@ -350,6 +352,7 @@ int admission_check(struct http_request *r, const struct server_config *server,
                                     .minor = http_request_minor(r),
                                     .head_fault = http_request_head_fault(r)};
     parts.fields = http_request_fields(r, &parts.field_count);
+    parts.by_file = http_request_is_by_file(r);
     return admission_check_parts(&parts, server, router, a, problem);
 }
 

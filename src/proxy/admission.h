@@ -65,11 +65,13 @@ struct admission_parts {
     const struct field *fields;
     size_t field_count;
     const char *head_fault; /* what the server found wrong with it; NULL: nothing */
+    bool by_file;           /* it came over a unix socket */
 };
 
 /*
  * 0 and *a is filled in, or -1 and *problem says what to answer. Accepted as Host are loopback
- * names, those of `accept_hosts`, of the listeners and of the routes.
+ * names, those of `accept_hosts`, of the listeners and of the routes; over a unix socket any, since
+ * no web page gets there, which is what the list is against.
  */
 WARN_UNUSED int admission_check_parts(const struct admission_parts *parts,
                                       const struct server_config *server,

@@ -578,4 +578,5 @@ const struct http_handler exchange_handler = {
     .on_body_end = on_body_end,
     .on_client_closed = on_client_closed,
     .on_done = on_done,
+    .on_refused = worker_on_refused,
 };

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "proxy/exchange.h"
+#include "proxy/refusal_log.h"
 
 enum {
     SPARE_EXCHANGES_MAX = 256,
@@ -20,8 +21,8 @@ enum {
 struct worker_mail {
     struct snapshot *snapshot;
     int access_log_fd;
-    size_t listen_count;
-    int listen_fds[];
+    size_t socket_count;
+    struct http_socket sockets[];
 };
 
 struct worker {
@@ -37,6 +38,7 @@ struct worker {
     bool log_behind; /* it was told that lines are dropped */
     uint64_t dropped_told;
     int64_t dropped_ms; /* when the last one was */
+    struct refusal_log refusals;
 
     struct list exchanges; /* under way */
     size_t exchange_count, exchange_max;
@@ -189,6 +191,7 @@ static struct http_server_config server_limits(const struct worker *w, const str
         .idle_timeout_ms = c->idle_timeout,
         .body_timeout_ms = c->body_timeout,
         .body_min_rate = c->body_min_rate,
+        .tls = c->tls,
     };
 }
 
@@ -206,7 +209,7 @@ static void open_mail(struct worker *w, const struct worker_mail *m)
         log_error("worker %u: out of memory, it goes on with the configuration before", w->index);
     limit_exchanges(w, config);
     http_server_configure(w->server, &limits);
-    if (http_server_listen_only(w->server, m->listen_fds, m->listen_count, &err))
+    if (http_server_listen_only(w->server, m->sockets, m->socket_count, &err))
         log_error("worker %u: %s", w->index, err.text);
     if (m->access_log_fd != w->access_log.fd || config->server.log_format != w->access_log.format)
         access_log_move(&w->access_log, m->access_log_fd, config->server.log_format);
@@ -303,6 +306,12 @@ static void *run(void *arg)
     return NULL;
 }
 
+void worker_on_refused(void *worker, const char *peer, const char *why)
+{
+    struct worker *w = worker;
+    refusal_log_add(&w->refusals, loop_now_ms(w->loop), peer, why);
+}
+
 /* ---- life ---- */
 
 static void worker_free(struct worker *w)
@@ -338,7 +347,7 @@ static int add_server(struct worker *w, const struct worker_options *o, struct e
     const struct http_server_config limits = server_limits(w, o->snapshot->config);
     limit_exchanges(w, o->snapshot->config);
     w->server = http_server_new(w->loop, &limits, &exchange_handler, w, err);
-    return w->server ? http_server_listen_only(w->server, o->listen_fds, o->listen_count, err) : -1;
+    return w->server ? http_server_listen_only(w->server, o->sockets, o->socket_count, err) : -1;
 }
 
 static int prepare(struct worker *w, const struct worker_options *o, struct error *err)
@@ -400,14 +409,14 @@ void worker_wake(struct worker *w)
 
 struct worker_mail *worker_mail_new(const struct worker_options *o)
 {
-    struct worker_mail *m = calloc(1, sizeof(*m) + o->listen_count * sizeof(m->listen_fds[0]));
+    struct worker_mail *m = calloc(1, sizeof(*m) + o->socket_count * sizeof(m->sockets[0]));
     if (!m)
         return NULL;
     m->snapshot = snapshot_ref(o->snapshot);
     m->access_log_fd = o->access_log_fd;
-    m->listen_count = o->listen_count;
-    for (size_t i = 0; i < o->listen_count; i++)
-        m->listen_fds[i] = o->listen_fds[i];
+    m->socket_count = o->socket_count;
+    for (size_t i = 0; i < o->socket_count; i++)
+        m->sockets[i] = o->sockets[i];
     return m;
 }
 

@@ -18,8 +18,8 @@ struct worker;
 struct worker_options {
     unsigned index;
     struct snapshot *snapshot;
-    const int *listen_fds; /* owned by the caller, who closes them when the worker let go */
-    size_t listen_count;
+    const struct http_socket *sockets; /* the caller closes them when the worker let go */
+    size_t socket_count;
     int access_log_fd;
     struct stats *stats;
 };
@@ -73,6 +73,9 @@ struct loop *worker_loop(const struct worker *w);
 struct worker_stats *worker_stats(const struct worker *w);
 struct access_log *worker_access_log(struct worker *w);
 struct worker_view *worker_view_ref(struct worker *w); /* the current one */
+
+/* A client's TLS handshake failed; `worker` is one. */
+void worker_on_refused(void *worker, const char *peer, const char *why);
 
 /* A cleared exchange in the worker's list, or NULL (memory; max_in_flight reached). */
 struct exchange *worker_take_exchange(struct worker *w);

@@ -1,6 +1,5 @@
 """Ambiguous or malformed requests are refused before anything is forwarded: bytes in, 400 out."""
 
-import socket
 
 import pytest
 from actors import section
@@ -184,7 +183,7 @@ def test_no_http_at_all(bearerd, api, data):
     with bearerd.client(timeout=15) as client:
         client.send(data)
         try:
-            client.sock.shutdown(socket.SHUT_WR)
+            client.half_close()
             raw = client.read_rest()
         except ConnectionError:
             raw = b""

@@ -1,6 +1,5 @@
 """Connections on both sides: kept, pooled, dropped; and what is never sent twice."""
 
-import socket
 import threading
 
 import pytest
@@ -358,7 +357,7 @@ def test_a_half_closed_client_still_gets_its_answer(proxy):
     """Some clients end their side after the request; they are not gone."""
     with proxy.client() as client:
         client.send(client.head("GET", "/x", [("Connection", "close")]))
-        client.sock.shutdown(socket.SHUT_WR)
+        client.half_close()
         try:
             assert client.read().status == 200
         except Truncated as error:

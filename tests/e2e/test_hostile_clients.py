@@ -4,7 +4,6 @@ RFC 9112 7.1 (chunks of a request), 9.3.2 (pipelining), 9.6 (closing), RFC 9110 
 """
 
 import os
-import socket
 import threading
 import time
 
@@ -213,7 +212,7 @@ def test_a_half_closed_client_gets_a_slow_answer(start, request_bytes):
     bearerd = start(script)
     with bearerd.client() as client:
         client.send(request_bytes)
-        client.sock.shutdown(socket.SHUT_WR)
+        client.half_close()
         answer = client.read()
         assert client.is_closed()
     if answer.body != b"ok":  # it may be gone: nothing is begun then that changes something
@@ -234,7 +233,7 @@ def test_half_a_body_and_a_half_close(start):
     with bearerd.client() as client:
         client.send(head(b"Content-Length: 10") + b"hello")
         bearerd.api.wait_requests(1)
-        client.sock.shutdown(socket.SHUT_WR)
+        client.half_close()
         ends(client, 10)
     wait_until(lambda: ended, "the end at the upstream")
     assert ended == ["truncated"]

@@ -4,7 +4,6 @@ RFC 9112 9.3 and 9.6: the answer is sent at once, then the sending side is close
 comes is dropped for a while, so that no reset takes the answer away from the client.
 """
 
-import socket
 import threading
 import time
 
@@ -283,7 +282,7 @@ def test_leaving_while_it_lingers(start, how):
         client = bearerd.client()
         assert client.send(UNFINISHED["length"]).read().status == 413
         if how == "half":
-            client.sock.shutdown(socket.SHUT_WR)
+            client.half_close()
         else:
             getattr(client, how)()
         wait_until(lambda: int(connections(bearerd)) == 0, "the connection to be freed", 1.5)

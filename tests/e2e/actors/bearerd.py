@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 
-from .client import Client
+from .client import Client, unix_connection
 from .ports import HeldPort
 from .waiting import wait_until
 
@@ -62,6 +62,7 @@ class Bearerd:
         self.write_config(config, server, ini)
         self._out_path, self._err_path = folder / f"{name}.stdout", folder / f"{name}.stderr"
         self.cli_results = []
+        self.tls = None  # the context of clients, when the listener speaks TLS
         self.process = None
         self.exit_status = None
 
@@ -231,7 +232,7 @@ class Bearerd:
     # --- requests -------------------------------------------------------------------------------
 
     def client(self, **options):
-        return Client(self.port, **options)
+        return Client(self.port, **{"tls": self.tls, **options})
 
     def get(self, target, fields=(), host=None):
         """One request on a connection of its own."""
@@ -246,17 +247,6 @@ class Bearerd:
         """Sends exact bytes on a connection of its own and reads one answer."""
         with self.client() as client:
             return client.send(data).read(method)
-
-
-def unix_connection(path):
-    """A connection to a unix socket."""
-    sock = socket.socket(socket.AF_UNIX)
-    try:
-        sock.connect(str(path))
-    except OSError:
-        sock.close()
-        raise
-    return sock
 
 
 def parse_access_line(line):

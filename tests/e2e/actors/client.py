@@ -7,12 +7,22 @@ from . import wire
 
 
 class Client:
-    """One connection to the proxy, kept until closed."""
+    """One connection to the proxy, kept until closed.
 
-    def __init__(self, port, host="127.0.0.1", timeout=20.0):
-        self.host, self.port = host, port
-        self.sock = socket.create_connection((host, port), timeout)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    `tls`: the context to speak TLS with. `path`: of a unix socket, in place of host and port.
+    """
+
+    def __init__(self, port=None, host="127.0.0.1", timeout=20.0, tls=None, path=None):
+        self.host, self.port = (host, port) if port else ("localhost", 80)
+        if path:
+            self.sock = unix_connection(path)
+            self.sock.settimeout(timeout)
+        else:
+            self.sock = socket.create_connection((host, port), timeout)
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.sock = tls.wrap_socket(self.sock, server_hostname=host,
+                                        suppress_ragged_eofs=False)
         self.stream = wire.Stream(self.sock, timeout)
 
     def __enter__(self):
@@ -54,6 +64,10 @@ class Client:
         except socket.timeout:
             return False
 
+    def half_close(self):
+        """Ends the sending side; a TLS socket's own shutdown would end the receiving one, too."""
+        socket.socket.shutdown(self.sock, socket.SHUT_WR)
+
     def close(self):
         self.stream.close()
 
@@ -86,6 +100,17 @@ class Client:
 
     def post(self, target, body=b"{}", fields=(), host=None):
         return self.request("POST", target, fields, body, host)
+
+
+def unix_connection(path):
+    """A connection to a unix socket."""
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.connect(str(path))
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def in_parallel(count, action):

@@ -13,6 +13,9 @@ from .idp import Idp
 from .tls import Tls
 from .upstream import EchoApi, Upstream
 
+# The rules of HTTP are the same over TLS: CTest runs some files a second time, as e2e.tls_<name>.
+OVER_TLS = bool(os.environ.get("E2E_OVER_TLS"))
+
 TEST_TIMEOUT = 50  # seconds for one test, whatever it waits for
 
 
@@ -123,9 +126,26 @@ def configure(stage):
 
 
 @pytest.fixture
-def run(stage):
+def run(stage, request):
     """Makes a bearerd with a configuration and starts it."""
+    if OVER_TLS:
+        return request.getfixturevalue("run_tls")
     return lambda config="", **options: stage.bearerd(config, **options).start()
+
+
+@pytest.fixture
+def run_tls(stage, tls, tmp_path):
+    """The same with a listener that speaks TLS, and clients that do."""
+    def run_tls(config="", server=None, **options):
+        cert, key = tls.files(tmp_path)
+        daemon = stage.bearerd(
+            config, server={"tls_cert": cert, "tls_key": key, **(server or {})}, **options)
+        # GnuTLS allocates for each record; what was freed must not count as growth
+        daemon.environment["ASAN_OPTIONS"] += (":quarantine_size_mb=4"
+                                               ":thread_local_quarantine_size_kb=64")
+        daemon.tls = tls.client_context()
+        return daemon.start()
+    return run_tls
 
 
 @pytest.fixture

@@ -60,7 +60,8 @@ static int setup(void **state)
     struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     assert_int_equal(bind(f->listen_fd, (struct sockaddr *)&any, sizeof(any)), 0);
     assert_int_equal(listen(f->listen_fd, 8), 0);
-    assert_int_equal(admin_listen_only(f->admin, &f->listen_fd, 1, &err), 0);
+    assert_int_equal(
+        admin_listen_only(f->admin, &(struct http_socket){.fd = f->listen_fd}, 1, &err), 0);
     connect_client(f);
     *state = f;
     return 0;

@@ -86,9 +86,13 @@ static void addresses_are_listened_on(void **state)
     assert_string_equal(first.items[1].text, "two");
     assert_true(answers(a[0].port));
     assert_true(answers(port_of(first.items[1].fd)));
-    int fds[LISTEN_SOCKETS_MAX];
-    listen_fds(&first, fds);
-    assert_int_equal(fds[1], first.items[1].fd);
+    struct http_socket sockets[LISTEN_SOCKETS_MAX];
+    first.items[1].plain = true;
+    listen_http(&first, true, sockets);
+    assert_int_equal(sockets[1].fd, first.items[1].fd);
+    assert_true(sockets[0].tls && !sockets[1].tls);
+    listen_http(&first, false, sockets);
+    assert_false(sockets[0].tls);
     listen_close(&first);
     assert_false(answers(a[0].port));
 }
@@ -265,7 +269,7 @@ static void a_socket_file_comes_stays_and_goes(void **state)
     assert_int_equal(access(path, F_OK), 0);
     struct listen_sockets third;
     assert_int_equal(open_list(&a, 1, NULL, &third), -1); /* somebody serves it */
-    assert_non_null(strstr(err.text, "in use"));
+    assert_non_null(strstr(err.text, "another program listens there"));
     (void)close(second.items[0].fd); /* as after a crash: the file stays */
     assert_int_equal(open_list(&a, 1, NULL, &third), 0);
     listen_close(&third);

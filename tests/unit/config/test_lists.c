@@ -36,44 +36,6 @@ static void empty_elements_are_mistakes(void **state)
     }
 }
 
-static void addresses(void **state)
-{
-    (void)state;
-    struct config_addresses all = {0};
-    assert_int_equal(
-        list_parse_addresses(TEXT("127.0.0.1:8080, [::1]:81,unix:/run/b.sock, localhost:0"), &all,
-                             NULL),
-        0);
-    assert_int_equal(all.count, 4);
-    assert_string_equal(all.items[0].text, "127.0.0.1:8080");
-    assert_string_equal(all.items[0].host, "127.0.0.1");
-    assert_int_equal(all.items[0].port, 8080);
-    assert_null(all.items[0].unix_path);
-    assert_string_equal(all.items[1].host, "::1");
-    assert_int_equal(all.items[1].port, 81);
-    assert_null(all.items[2].host);
-    assert_string_equal(all.items[2].unix_path, "/run/b.sock");
-    assert_int_equal(all.items[3].port, 0);
-    config_addresses_done(&all);
-}
-
-static void wrong_addresses(void **state)
-{
-    (void)state;
-    char long_path[140] = "unix:/";
-    memset(long_path + 6, 'x', 120);
-    const char *const wrong[] = {
-        "8080",   ":8080", "127.0.0.1",   "127.0.0.1:", "a:99999", "a:x",  "::1:80",    "[::1]",
-        "[a]:80", "[]:80", "http://a:80", "unix:",      "a:-1",    "[:80", "a:80,a:80", long_path};
-    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
-        struct config_addresses all = {0};
-        struct error err = {""};
-        if (list_parse_addresses(text_of(wrong[i]), &all, &err) == 0 || !*err.text)
-            fail_msg("%s was taken", wrong[i]);
-        config_addresses_done(&all);
-    }
-}
-
 static void statuses(void **state)
 {
     (void)state;
@@ -118,19 +80,16 @@ static void memory_may_run_out(void **state)
     (void)state;
     for (size_t limit = 0; limit < 14; limit++) {
         struct config_list list = {0};
-        struct config_addresses all = {0};
         struct reject_match *items = NULL;
         size_t count = 0;
         allocations_left = limit;
         int a = list_parse(TEXT("a, b"), &list, NULL);
-        int b = list_parse_addresses(TEXT("a:1, unix:/x"), &all, NULL);
         int c = list_parse_rejects(TEXT("401:a"), &items, &count, NULL);
         allocations_left = SIZE_MAX;
         config_list_done(&list);
-        config_addresses_done(&all);
         free_rejects(items, count);
         assert_true((a == 0) == (limit >= 4));
-        assert_true((a == 0 && b == 0 && c == 0) == (limit >= 4 + 6 + 2));
+        assert_true((a == 0 && c == 0) == (limit >= 4 + 2));
     }
 }
 
@@ -138,7 +97,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_by_comma),     cmocka_unit_test(empty_elements_are_mistakes),
-        cmocka_unit_test(addresses),          cmocka_unit_test(wrong_addresses),
         cmocka_unit_test(statuses),           cmocka_unit_test(rejects),
         cmocka_unit_test(memory_may_run_out),
     };

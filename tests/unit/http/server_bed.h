@@ -151,7 +151,7 @@ static inline void bed_start(void)
     struct error err;
     bed.server = http_server_new(bed.loop, &bed.config, &bed_handler, &bed, &err);
     assert_non_null(bed.server);
-    assert_int_equal(http_server_listen(bed.server, bed.fd, &err), 0);
+    assert_int_equal(http_server_listen(bed.server, (struct http_socket){.fd = bed.fd}, &err), 0);
 }
 
 static inline int bed_setup(void **state UNUSED)

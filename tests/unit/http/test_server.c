@@ -39,7 +39,7 @@ static void a_unix_socket_is_served_too(void **state UNUSED)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(fd, 5), 0);
-    assert_int_equal(http_server_listen(bed.server, fd, &err), 0);
+    assert_int_equal(http_server_listen(bed.server, (struct http_socket){.fd = fd}, &err), 0);
     bed.at_body_end = answer_whom_the_kernel_names;
     wire_init(&client, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     assert_int_equal(connect(client.fd, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -48,7 +48,8 @@ static void a_unix_socket_is_served_too(void **state UNUSED)
     assert_string_equal(bed.requests[0].peer, "unix");
     wire_close(&client);
     assert_int_equal(unlink(address.sun_path), 0);
-    assert_int_equal(http_server_listen_only(bed.server, &bed.fd, 1, &err), 0);
+    assert_int_equal(
+        http_server_listen_only(bed.server, &(struct http_socket){.fd = bed.fd}, 1, &err), 0);
     (void)close(fd);
 }
 

@@ -76,7 +76,8 @@ static int setup(void **state)
     assert_non_null(bed.server);
     for (size_t i = 0; i < 2; i++)
         bed.fds[i] = wire_listen(&bed.ports[i]);
-    assert_int_equal(http_server_listen(bed.server, bed.fds[0], &err), 0);
+    assert_int_equal(http_server_listen(bed.server, (struct http_socket){.fd = bed.fds[0]}, &err),
+                     0);
     wire_turn = turn;
     return 0;
 }
@@ -111,7 +112,10 @@ static struct wire *ask(size_t socket)
 static void listen_only(const int *fds, size_t count)
 {
     struct error err;
-    assert_int_equal(http_server_listen_only(bed.server, fds, count, &err), 0);
+    struct http_socket sockets[2];
+    for (size_t i = 0; i < count; i++)
+        sockets[i] = (struct http_socket){.fd = fds[i]};
+    assert_int_equal(http_server_listen_only(bed.server, sockets, count, &err), 0);
 }
 
 static void turn_often(void)

@@ -23,6 +23,7 @@ struct proxy_bed {
     struct snapshot *snapshot;
     struct worker *worker;
     int fd, api_fd; /* where clients and where the worker's requests arrive */
+    struct http_socket socket;
     unsigned port, api_port;
     int log_fds[2];
     char log[BED_LOG]; /* what was taken from the access log */
@@ -59,8 +60,8 @@ static inline struct worker_options bed_options(void)
 {
     return (struct worker_options){.index = 0,
                                    .snapshot = bed.snapshot,
-                                   .listen_fds = &bed.fd,
-                                   .listen_count = 1,
+                                   .sockets = &bed.socket,
+                                   .socket_count = 1,
                                    .access_log_fd = bed.log_fds[1],
                                    .stats = bed.stats};
 }
@@ -74,6 +75,7 @@ static inline void bed_open(void)
     wire_turn = wire_turn_idly;
     bed.loop = loop_new(&err);
     bed.fd = wire_listen(&bed.port);
+    bed.socket = (struct http_socket){.fd = bed.fd};
     bed.api_fd = wire_listen(&bed.api_port);
     bed.stats = stats_new(1);
     assert_true(bed.loop && bed.stats);

@@ -38,6 +38,7 @@ enum { REQUEST_FIELDS = 300, REQUEST_BYTES = 32768 };
 /* The bytes live in `text`; fields are slices of it, as the server's are of its memory. */
 struct sample_request {
     struct http_request request;
+    struct client client;
     char text[REQUEST_BYTES];
     struct field fields[REQUEST_FIELDS];
 };
@@ -58,7 +59,8 @@ static inline void request_parse_bytes(struct sample_request *s, const char *hea
 {
     assert_true(size < sizeof(s->text));
     memcpy(s->text, head, size);
-    s->request = (struct http_request){.fields = s->fields, .minor = 1};
+    s->client = (struct client){0};
+    s->request = (struct http_request){.client = &s->client, .fields = s->fields, .minor = 1};
     buffer_init(&s->request.target, REQUEST_BYTES);
     struct text rest = {s->text, size};
     struct text line = next_line(&rest);
