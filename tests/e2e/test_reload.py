@@ -371,6 +371,21 @@ def test_no_request_fails(bearerd, reload, good, idp, tmp_path):
     assert idp.count < 10
 
 
+def test_a_reload_every_second(bearerd, reload, good):
+    """RELOAD_SECONDS=60 in the environment makes the long run."""
+    seconds = int(os.environ.get("RELOAD_SECONDS", "4"))
+    signal.alarm(seconds + 50)
+    over = time.monotonic() + seconds
+    reload(good, {"log_level": "info"})
+    with Load(bearerd, 6) as load:
+        while time.monotonic() < over:
+            timeout = f"read_timeout = {len(reload.results())}s"
+            reload(good.replace("[route all]", f"[route all]\n{timeout}"), {"log_level": "info"})
+            load.stop.wait(1)
+    assert len(reload.results()) > 2
+    print(f"{sum(load.answers)} requests, {len(reload.results())} reloads, no failure")
+
+
 def test_signals_in_a_burst(bearerd, reload, good):
     with Load(bearerd):
         for number in range(50):
