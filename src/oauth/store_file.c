@@ -55,7 +55,7 @@ struct store_file {
 
 /* ---- jobs ---- */
 
-static struct job *job_new(const struct store_op *op)
+static struct job *job_new(const struct store_file *f, const struct store_op *op)
 {
     struct job *job = calloc(1, sizeof(*job));
     if (!job)
@@ -65,8 +65,10 @@ static struct job *job_new(const struct store_op *op)
     if (!op)
         return job;
     job->verb = op->verb;
-    job->record = (struct store_record){
-        .name = op->name, .generation = op->generation, .keep_ms = op->keep_ms};
+    job->record = (struct store_record){.name = op->name,
+                                        .generation = op->generation,
+                                        .saved = store_table_now(&f->table),
+                                        .keep_ms = op->keep_ms};
     if (op->verb == STORE_SAVE && buffer_add_text(&job->bytes, op->value)) {
         free(job);
         return NULL;
@@ -249,7 +251,7 @@ static void hand_stop(struct hand *h)
 static int file_start(void *self, struct store_op *op)
 {
     struct store_file *f = self;
-    struct job *job = job_new(op);
+    struct job *job = job_new(f, op);
     if (!job)
         return -1;
     job->op = op;
@@ -267,7 +269,7 @@ static void file_cancel(void *self UNUSED, struct store_op *op)
 /* A lock that nobody waits for any more is given back. */
 static void give_back(struct store_file *f, const struct job *job)
 {
-    struct job *back = job_new(NULL);
+    struct job *back = job_new(f, NULL);
     if (!back)
         return;
     back->verb = STORE_UNLOCK;
@@ -335,7 +337,7 @@ static void on_inotify(struct watch *w, uint32_t events UNUSED)
     bool named = false;
     for (ssize_t got; (got = read(w->fd, buffer, sizeof(buffer))) > 0;)
         named |= names_the_file(f, buffer, (size_t)got);
-    struct job *job = named && !f->look_queued ? job_new(NULL) : NULL;
+    struct job *job = named && !f->look_queued ? job_new(f, NULL) : NULL;
     if (!job)
         return;
     job->look = f->look_queued = true;

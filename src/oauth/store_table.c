@@ -47,7 +47,7 @@ static void unlock(struct store_table *t)
     (void)pthread_mutex_unlock(&t->lock);
 }
 
-static struct store_moment moment_now(const struct store_table *t)
+struct store_moment store_table_now(const struct store_table *t)
 {
     struct store_moment now = {.wall_ms = clock_wall_ms(), .boot_ms = clock_monotonic_ms()};
     memcpy(now.boot_id, t->boot_id, sizeof(now.boot_id));
@@ -109,7 +109,7 @@ uint64_t store_table_find(struct store_table *t, const struct store_name *name, 
                           int64_t *ret_age_ms)
 {
     uint64_t generation = 0;
-    struct store_moment now = moment_now(t);
+    struct store_moment now = store_table_now(t);
     lock(t);
     const struct store_record *r = store_image_find(&t->image, name);
     int64_t age = r ? store_moment_age(&r->saved, &now) : 0;
@@ -156,7 +156,7 @@ static size_t place_of(const struct store_record *records, size_t count,
 
 /* The records to write: of several saves of one name the newest. */
 static size_t collect(const struct store_table *t, struct store_save *saves, size_t count,
-                      const struct store_moment *now, struct store_record *records)
+                      struct store_record *records)
 {
     size_t used = 0;
     for (size_t i = 0; i < count; i++) {
@@ -164,7 +164,6 @@ static size_t collect(const struct store_table *t, struct store_save *saves, siz
         const struct store_record *r = store_image_find(&t->image, name);
         size_t at = place_of(records, used, name);
         uint64_t before = at < used ? records[at].generation : r ? r->generation : 0;
-        saves[i].record.saved = *now;
         saves[i].stale = saves[i].record.generation <= before;
         if (saves[i].stale)
             continue;
@@ -189,14 +188,14 @@ int store_table_merge(struct store_table *t, const struct store_disk *d, struct 
     struct store_record *records = calloc(count + 1, sizeof(*records));
     if (!records)
         return error_set(err, "out of memory");
-    struct store_moment now = moment_now(t);
+    struct store_moment now = store_table_now(t);
     bool damaged = false;
     lock(t);
     int failed = refresh(t, d, &damaged, err);
     if (!failed && damaged)
         failed = put_aside(d, err);
     if (!failed) {
-        size_t used = collect(t, saves, count, &now, records);
+        size_t used = collect(t, saves, count, records);
         if (used && store_image_write(&t->image, records, used, &now, out))
             failed = error_set(err, "it would be too large");
     }

@@ -41,7 +41,10 @@ WARN_UNUSED int store_table_refresh(struct store_table *t, const struct store_di
 uint64_t store_table_find(struct store_table *t, const struct store_name *name, struct buffer *out,
                           int64_t *ret_age_ms);
 
-/* One entry to be written; `record` without `saved`, which is set here. */
+/* The moment now, for a record that is asked to be saved. */
+struct store_moment store_table_now(const struct store_table *t);
+
+/* One entry to be written. */
 struct store_save {
     struct store_record record;
     bool stale; /* result: an entry of its generation or a higher one is there */

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/crypto.h"
 #include "base/log.h"
 
@@ -15,7 +14,8 @@ struct token_share {
     bool has_old;
     struct store_owner owner;
 
-    struct store_op op;      /* the source's question */
+    struct store_op op; /* the source's question */
+    int64_t asked_ms;
     bool in_old;             /* it is looked for under the old name */
     enum store_status first; /* what was answered under the new one */
     struct buffer sealed;
@@ -83,7 +83,10 @@ static void note_lock(struct token_share *s, bool locked)
 
 /* ---- answers ---- */
 
-/* -1: there is no entry that could be read. */
+/*
+ * -1: there is no entry that could be read. Its age was told at some time since the question: at
+ * the first moment, to be on the safe side.
+ */
 static int open_entry(const struct token_share *s, const struct store_found *found,
                       struct token_entry *ret_entry)
 {
@@ -92,7 +95,7 @@ static int open_entry(const struct token_share *s, const struct store_found *fou
     buffer_init_secret(&plain, ENTRY_SIZE_MAX);
     if (token_seal_open(s->options.seal, s->in_old ? &s->old_name : &s->name, found->generation,
                         found->value, &plain) ||
-        token_entry_read(ret_entry, buffer_text(&plain), clock_monotonic_ms() - age))
+        token_entry_read(ret_entry, buffer_text(&plain), s->asked_ms - age))
         return -1;
     if (found->age_ms < 0) { /* nobody knows how long the token still lives */
         secret_unref(ret_entry->token);
@@ -151,6 +154,7 @@ int token_share_ask(struct token_share *s, const struct token_ask *question, int
     if (question->verb == STORE_SAVE && seal_entry(s, question, now_ms))
         return -1;
     s->in_old = false;
+    s->asked_ms = now_ms;
     s->op = (struct store_op){.verb = question->verb,
                               .name = s->name,
                               .generation = question->generation,

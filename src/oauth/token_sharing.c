@@ -23,6 +23,8 @@ static int ask(struct token_source *s, enum token_step step, const struct token_
 {
     if (!s->env.ask || s->env.ask(s->env.ctx, question, now_ms))
         return -1;
+    /* even if no answer comes, it may have been saved */
+    s->chain.shared |= question->verb == STORE_SAVE;
     s->sharing.step = step;
     return 0;
 }
@@ -99,6 +101,7 @@ static struct token_entry entry_of(const struct token_source *s, bool sending, i
 static struct token_ask saving(struct token_source *s, const struct token_entry *e, int64_t now_ms)
 {
     s->sharing.saving = s->sharing.generation + 1;
+    s->chain.inherited = false; /* from now on, if it is done or not */
     return (struct token_ask){.verb = STORE_SAVE,
                               .entry = e,
                               .generation = s->sharing.saving,
@@ -110,7 +113,6 @@ static void saved(struct token_source *s)
 {
     s->sharing.generation = s->sharing.saving;
     s->sharing.unsaved = false;
-    s->chain.shared = true;
 }
 
 void sharing_note_unsaved(struct token_source *s, int64_t now_ms)
@@ -185,10 +187,13 @@ static bool take_token(struct token_source *s, const struct token_entry *e, int6
     return true;
 }
 
-/* The store's word counts, unless something is known here that it has not been told. */
+/*
+ * The store's word counts: what is newer there was made of what was here, or came first. Only what
+ * a reload has brought it knows nothing of.
+ */
 static void take_chain(struct token_source *s, const struct token_entry *e)
 {
-    if (s->sharing.unsaved || s->chain.awaited)
+    if (s->chain.inherited || s->chain.awaited)
         return;
     source_keep_chain(s, secret_ref(e->refresh), e->refresh_expires_ms);
     s->chain.sent = e->refresh_sent;

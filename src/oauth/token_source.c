@@ -298,7 +298,8 @@ void token_source_inherit(struct token_source *s, struct token_source *old)
         s->chain.sent = old->chain.sent;
         s->chain.shared = old->chain.shared;
         old->chain.token = NULL;
-        sharing_note_unsaved(s, 0); /* under its own name it may have an older one */
+        s->chain.inherited = true;
+        sharing_note_unsaved(s, 0);
     }
 }
 

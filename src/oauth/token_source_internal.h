@@ -52,6 +52,7 @@ struct chain {
     bool awaited;         /* another source will hand it over */
     bool sent;            /* by an instance that has left no answer: it may be used up */
     bool shared;          /* other instances may have it, too */
+    bool inherited;       /* over a reload: what the store has under this source's name is older */
 };
 
 /* What is known of the store. */

@@ -67,8 +67,10 @@ struct store_found {
     uint64_t generation; /* 0: there is no entry */
     struct text value;   /* good during the call only */
     /*
-     * Milliseconds since it was saved, by one clock for all instances: the store's own, so that the
-     * hosts' clocks need not agree. Negative: cannot be known, since that clock was set back.
+     * Milliseconds since its save was asked for, by one clock for all instances: the store's own,
+     * so that the hosts' clocks need not agree. Rather too many than too few: a save that was long
+     * on its way must not make a token younger. Negative: cannot be known, since that clock was set
+     * back.
      */
     int64_t age_ms;
 };

@@ -25,6 +25,8 @@ static void write_saves(struct bed *bed, struct store_table *t, struct store_sav
                         size_t count)
 {
     struct buffer out;
+    for (size_t i = 0; i < count; i++)
+        saves[i].record.saved = store_table_now(t);
     buffer_init(&out, STORE_IMAGE_MAX);
     assert_int_equal(store_table_merge(t, &bed->disk, saves, count, &out, NULL), 0);
     if (buffer_size(&out))

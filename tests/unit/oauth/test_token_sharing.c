@@ -1,0 +1,194 @@
+/*
+ * A fleet on one clock (fleet.h). BEARERD_FLEET_STEPS sets how many events each setting plays; the
+ * report in src/oauth/README.md comes from a million and more.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "oauth/fleet.h"
+
+enum { STEPS = 100000, STEPS_A_RUN = 5000 };
+
+/* ---- runs ---- */
+
+static void open_fleet(const struct fleet_setting *setting, uint64_t seed)
+{
+    memset(f, 0, sizeof(*f));
+    f->setting = *setting;
+    f->seed = f->random_state = seed;
+    fake_clock_start(&f->clock, &f->clock_source);
+    f->now_ms = f->began_ms = f->clock.monotonic_ms;
+    f->fault_ms = f->now_ms + 5000;
+    f->loop = loop_new(NULL);
+    f->config = config_of_provider(setting->lines);
+    for (int i = 0; i < setting->instances; i++)
+        f->instances[i].offset_ms = below(1000000000);
+    for (int i = 0; i < node_count(); i++) {
+        struct fleet_node *n = &f->nodes[i];
+        n->instance = i / setting->sources;
+        n->number = i % setting->sources;
+        open_node(n);
+    }
+}
+
+static void close_fleet(void)
+{
+    for (int i = 0; i < node_count(); i++)
+        close_node(&f->nodes[i]);
+    config_unref(f->config);
+    loop_free(f->loop);
+    clock_replace(NULL);
+}
+
+/* In the end nothing goes wrong any more: everybody has a token, and few are asked for. */
+static void calm_down(void)
+{
+    f->calm = true;
+    f->down_ms = 0;
+    int64_t end = f->now_ms + 20 * 60 * MS_PER_S;
+    while (f->now_ms < end)
+        step();
+    for (int i = 0; i < node_count(); i++) {
+        struct token_info info;
+        token_source_describe(f->nodes[i].source, &info);
+        CHECK(info.token != NULL);
+    }
+}
+
+static int64_t lives(void)
+{
+    return (f->now_ms - f->began_ms) / (f->setting.life_s * MS_PER_S) + 1;
+}
+
+struct totals {
+    uint64_t steps, requests, twice, answered, questions;
+    int64_t lives;
+};
+
+static struct totals play(const struct fleet_setting *setting, uint64_t seed)
+{
+    const char *wanted = getenv("BEARERD_FLEET_STEPS");
+    uint64_t steps = wanted ? strtoull(wanted, NULL, 10) : STEPS;
+    struct totals total = {0};
+    f = calloc(1, sizeof(*f));
+    assert_non_null(f);
+    while (total.steps < steps) {
+        open_fleet(setting, seed++);
+        while (f->steps < STEPS_A_RUN)
+            step();
+        if (may_grant())
+            calm_down();
+        total.steps += f->steps;
+        total.requests += f->requests;
+        total.twice += f->twice;
+        total.answered += f->answered;
+        total.questions += f->questions;
+        total.lives += lives() * setting->sources;
+        close_fleet();
+    }
+    free(f);
+    f = NULL;
+    print_message("%llu steps, %lld lifetimes: %llu token requests, %llu questions to the store, "
+                  "%llu requests served, %llu refresh tokens twice\n",
+                  (unsigned long long)total.steps, (long long)total.lives,
+                  (unsigned long long)total.requests, (unsigned long long)total.questions,
+                  (unsigned long long)total.answered, (unsigned long long)total.twice);
+    return total;
+}
+
+static const char grant[] = "refresh = never\n";
+static const char both[] = "refresh_token = literal:r0\n";
+static const char only[] = "refresh = only\nrefresh_token = literal:r0\n";
+
+/* The early window is at most half of a life: two requests a life would be too many. */
+static void one_request_a_life(void **state)
+{
+    (void)state;
+    const char *lines[] = {grant, both, only};
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        struct fleet_setting setting = {.lines = lines[i],
+                                        .instances = 6,
+                                        .sources = 2,
+                                        .life_s = 300,
+                                        .faults = {.lost_news = true}};
+        struct totals total = play(&setting, 1000 * (i + 1));
+        assert_in_range(total.requests, total.lives / 2, total.lives * 3 / 2 + 20);
+        assert_int_equal(total.twice, 0);
+    }
+}
+
+static void refused_tokens_are_replaced_once(void **state)
+{
+    (void)state;
+    struct fleet_setting setting = {.lines = both,
+                                    .instances = 6,
+                                    .sources = 2,
+                                    .life_s = 3600,
+                                    .faults = {.revocations = true}};
+    assert_int_equal(play(&setting, 5000).twice, 0);
+}
+
+static void instances_die_and_stand_still(void **state)
+{
+    (void)state;
+    const char *lines[] = {grant, both, only};
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        struct fleet_setting setting = {.lines = lines[i],
+                                        .instances = 4,
+                                        .sources = 2,
+                                        .life_s = 300,
+                                        .faults = {.crashes = true, .stalls = true}};
+        (void)play(&setting, 10000 * (i + 1));
+    }
+}
+
+static void the_store_comes_and_goes(void **state)
+{
+    (void)state;
+    const char *lines[] = {grant, both};
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        struct fleet_setting setting = {.lines = lines[i],
+                                        .instances = 4,
+                                        .sources = 2,
+                                        .life_s = 300,
+                                        .faults = {.downs = true, .lost_news = true}};
+        struct totals total = play(&setting, 100000 * (i + 1));
+        assert_true(total.requests <= (uint64_t)(total.lives * 4 * 2));
+    }
+}
+
+static void everything_goes_wrong(void **state)
+{
+    (void)state;
+    const char *lines[] = {grant, both, only};
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        struct fleet_setting setting = {.lines = lines[i],
+                                        .instances = 5,
+                                        .sources = 2,
+                                        .life_s = 120,
+                                        .faults = {.crashes = true,
+                                                   .stalls = true,
+                                                   .slowness = true,
+                                                   .downs = true,
+                                                   .lost_news = true,
+                                                   .lost_answers = true,
+                                                   .revocations = true}};
+        (void)play(&setting, 1000000 * (i + 1));
+    }
+}
+
+int main(void)
+{
+    log_configure(LOG_ERROR, LOG_TEXT);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_request_a_life),
+        cmocka_unit_test(refused_tokens_are_replaced_once),
+        cmocka_unit_test(instances_die_and_stand_still),
+        cmocka_unit_test(the_store_comes_and_goes),
+        cmocka_unit_test(everything_goes_wrong),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
