@@ -13,6 +13,7 @@
 struct admin_state {
     const struct snapshot *snapshot; /* the one in force */
     struct token_registry *tokens;   /* applied to the same configuration */
+    const struct token_store *store; /* NULL: none */
     struct stats *stats;
     int64_t started_ms;      /* monotonic */
     int64_t started_wall_ms; /* since 1970 */

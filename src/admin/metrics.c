@@ -238,6 +238,35 @@ static void write_workers(const struct admin_state *s, struct buffer *b)
                totals.log_lines_dropped);
 }
 
+static void add_by_kind(struct buffer *b, const char *name, const char *help, uint64_t loads,
+                        uint64_t saves, uint64_t locks)
+{
+    metric_head(b, name, "counter", help);
+    metric_begin(b, name, "kind", "load", NULL, NULL);
+    metric_u64(b, loads);
+    metric_begin(b, name, "kind", "save", NULL, NULL);
+    metric_u64(b, saves);
+    metric_begin(b, name, "kind", "lock", NULL, NULL);
+    metric_u64(b, locks);
+}
+
+/* Nothing where there is no store: its absence is no outage. */
+static void write_store(const struct admin_state *s, struct buffer *b)
+{
+    struct store_info info;
+    if (!s->store)
+        return;
+    token_store_describe(s->store, &info);
+    metric_head(b, "bearerd_store_up", "gauge", "Whether the token store answers.");
+    metric_begin(b, "bearerd_store_up", "store", info.kind, NULL, NULL);
+    metric_u64(b, info.up);
+    add_by_kind(b, "bearerd_store_questions_total", "What the token store was asked for.",
+                info.loads, info.saves, info.locks);
+    add_by_kind(b, "bearerd_store_failures_total",
+                "Questions that the token store did not answer or could not carry out.",
+                info.load_failures, info.save_failures, info.lock_failures);
+}
+
 static void write_build(struct buffer *b)
 {
     metric_head(b, "bearerd_build_info", "gauge", "The version that runs; always 1.");
@@ -265,6 +294,7 @@ void metrics_write(const struct admin_state *s, struct buffer *out)
     write_callers(s, out);
     write_providers(s, out);
     write_workers(s, out);
+    write_store(s, out);
     add_single(out, "bearerd_config_last_reload_successful", "gauge",
                "Whether the last reload of the configuration was taken over.", !s->reload_failed);
     write_build(out);

@@ -20,6 +20,7 @@ int admin_side_start(struct app *a, struct error *err)
         .ctx = a, .count = a->worker_count, .ask = ask_worker, .has_answered = worker_answered};
     a->state = (struct admin_state){.snapshot = a->snapshot,
                                     .tokens = a->tokens,
+                                    .store = a->store,
                                     .stats = a->stats,
                                     .started_ms = clock_monotonic_ms(),
                                     .started_wall_ms = clock_wall_ms()};

@@ -191,6 +191,17 @@ def test_a_folder_that_is_not_there_is_told_and_no_failure(shop, idp, tmp_path):
     assert idp.count == 1
 
 
+def test_metrics_tell_of_the_store(shop, tmp_path):
+    bearerd, broken = shop.open(), shop.open(path=tmp_path / "missing" / "tokens")
+    ask(bearerd)
+    ask(broken)
+    assert bearerd.metric("bearerd_store_up", 'store="file"') == 1
+    assert bearerd.metric("bearerd_store_questions_total", 'kind="save"') >= 1
+    assert bearerd.metric("bearerd_store_questions_total", 'kind="lock"') >= 1
+    wait_until(lambda: broken.metric("bearerd_store_failures_total") >= 1, "a failure to count")
+    assert broken.metric("bearerd_store_up") == 0
+
+
 def test_a_key_that_is_none_is_a_mistake(shop):
     for key in ("c2hvcnQ=", "no base64 at all"):
         result = shop.stage.bearerd(shop.config(key=key)).check()

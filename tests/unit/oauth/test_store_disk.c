@@ -4,6 +4,8 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "oauth/store_testing.h"
@@ -55,6 +57,30 @@ static void what_a_crash_has_left_does_not_matter(void **state)
     assert_int_equal(symlink("/nowhere/else", path), 0); /* somebody's trap */
     replace(bed, "again");
     assert_contents(bed, "again");
+}
+
+/* In a child, whose limit on the size of files is as good as a full disk. */
+static void a_full_disk_leaves_the_old_file(void **state)
+{
+    struct bed *bed = *state;
+    int status = -1;
+    replace(bed, "good");
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        static char large[8192];
+        struct rlimit limit = {.rlim_cur = 4096, .rlim_max = 4096};
+        struct error err = {0};
+        (void)signal(SIGXFSZ, SIG_IGN);
+        if (setrlimit(RLIMIT_FSIZE, &limit))
+            _exit(2);
+        int failed = store_disk_replace(&bed->disk, (struct text){large, sizeof(large)}, &err);
+        _exit(failed && strstr(err.text, "cannot write") ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_contents(bed, "good");
+    assert_int_equal(test_folder_count(&bed->folder, "tokens"), 1);
 }
 
 static void each_version_has_its_stamp(void **state)
@@ -179,10 +205,11 @@ static int close_bed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_file_is_replaced_whole),      TEST(what_a_crash_has_left_does_not_matter),
-        TEST(each_version_has_its_stamp),    TEST(a_right_to_fetch_belongs_to_one),
-        TEST(a_killed_holder_holds_nothing), TEST(the_writers_lock_has_a_limit),
-        TEST(what_is_damaged_is_kept),       TEST(a_missing_folder_is_told),
+        TEST(a_file_is_replaced_whole),        TEST(what_a_crash_has_left_does_not_matter),
+        TEST(a_full_disk_leaves_the_old_file), TEST(each_version_has_its_stamp),
+        TEST(a_right_to_fetch_belongs_to_one), TEST(a_killed_holder_holds_nothing),
+        TEST(the_writers_lock_has_a_limit),    TEST(what_is_damaged_is_kept),
+        TEST(a_missing_folder_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
