@@ -169,6 +169,9 @@ const char *connector_ca_file(const char *configured)
  */
 enum { CONNECTIONS_PER_GROUP = 8 };
 
+/* How long a name's addresses are taken for good; resolvers do not tell their own lifetime. */
+enum { NAME_LIFETIME_S = 30 };
+
 struct group {
     struct list link;
     struct connector *connector;
@@ -301,6 +304,7 @@ static void set_options(struct connection *conn, const struct origin *o, int64_t
     conn->by_proxy = o->proxy != NULL;
     (void)curl_easy_setopt(e, CURLOPT_SHARE, conn->group->connector->share);
     (void)curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+    (void)curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, (long)NAME_LIFETIME_S);
     (void)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     /* else a name that is still being looked up is waited for when the time is over */
     (void)curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);

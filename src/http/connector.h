@@ -66,7 +66,10 @@ void connector_free(struct connector *c);
 typedef void connect_done(struct connection *conn, void *arg, enum connect_result result,
                           const char *detail);
 
-/* NULL when memory is out. The returned connection may be closed before `done` comes. */
+/*
+ * NULL when memory is out. The returned connection may be closed before `done` comes. A name is
+ * looked up again when its addresses are older than 30 s; connections that are there live on.
+ */
 WARN_UNUSED struct connection *connector_connect(struct connector *c, const struct origin *origin,
                                                  int64_t timeout_ms, connect_done *done, void *arg);
 

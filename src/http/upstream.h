@@ -4,7 +4,8 @@
  * A pool belongs to one origin and one loop. A connection is taken out of it for one request and
  * goes back when the whole response was read and nothing speaks against another; otherwise it is
  * closed. Idle ones are kept last in, first out, and are watched: one that the upstream closes is
- * noticed before it is used. In the loop's thread only.
+ * noticed before it is used. After five or six minutes of use one is not kept any more: so a pool
+ * follows its upstream's name. In the loop's thread only.
  */
 #ifndef HTTP_UPSTREAM_H
 #define HTTP_UPSTREAM_H

@@ -15,6 +15,7 @@ struct upstream_pool {
     struct list connecting; /* in the order they were begun */
     struct list waiters;    /* first come, first served */
     struct upstream_counts counts;
+    unsigned made; /* connections so far */
 };
 
 enum upstream_phase {
@@ -33,6 +34,7 @@ struct upstream {
     enum upstream_phase phase;
     bool reused;
     int64_t idle_since_ms;
+    int64_t old_ms; /* from then on it is not kept */
 
     const struct upstream_events *events;
     void *user;

@@ -1,10 +1,13 @@
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "http/upstream_internal.h"
 
 enum {
     IDLE_MS = 30000,       /* servers commonly close after 60 s or more */
     UNCHECKED_MS = 100,    /* idle for longer than this: looked at before it is used */
+    OLD_MS = 300000,       /* not kept after this, so that a name which has moved is followed */
+    OLD_SPREAD = 64,       /* not all at once: so many seconds apart */
     OUT_CEILING = 1 << 20, /* a request head plus one piece of body */
     IN_CEILING = 2 * RESPONSE_HEAD_MAX,
 };
@@ -87,6 +90,7 @@ static void on_connected(struct connection *conn, void *arg, enum connect_result
     p->counts.connecting--;
     list_remove(&u->link);
     u->conn = conn;
+    u->old_ms = loop_now_ms(p->loop) + OLD_MS + (p->made++ % OLD_SPREAD) * MS_PER_S;
     if (result == CONNECT_OK && loop_watch(p->loop, &u->watch, connection_fd(conn),
                                            EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)) {
         result = CONNECT_UNREACHABLE;
@@ -208,7 +212,7 @@ void upstream_pool_take_back(struct upstream *u, bool reusable)
 {
     struct upstream_pool *p = u->pool;
     p->counts.active--;
-    if (!reusable) {
+    if (!reusable || loop_now_ms(p->loop) >= u->old_ms) {
         upstream_free(u);
         serve_line(p);
         return;

@@ -205,6 +205,25 @@ static void none_is_kept_for_ever(void **state UNUSED)
     wire_close(&peer);
 }
 
+/* However busy: at last the upstream's name is looked up again. */
+static void one_that_has_grown_old_is_not_kept(void **state UNUSED)
+{
+    struct wire peer;
+    use_and_release(bed_connect(&peer), &peer);
+    for (int seconds = 0; seconds < 280; seconds += 20) {
+        wire_clock_advance(20000);
+        settle();
+        use_and_release(bed_get(), &peer);
+        bed_assert_counts(1, 0, 0, 0);
+    }
+    wire_clock_advance(20000);
+    settle();
+    use_and_release(bed_get(), &peer); /* it served to the end */
+    bed_assert_counts(0, 0, 0, 0);
+    wire_await_end(&peer);
+    wire_close(&peer);
+}
+
 static void the_pool_closes_what_it_has(void **state UNUSED)
 {
     struct wire peers[3];
@@ -439,6 +458,7 @@ int main(void)
         BED_TEST(one_that_says_something_unasked_is_dropped),
         BED_TEST(after_a_while_it_is_looked_at_before_use),
         BED_TEST(none_is_kept_for_ever),
+        BED_TEST(one_that_has_grown_old_is_not_kept),
         BED_TEST(the_pool_closes_what_it_has),
         BED_TEST(past_the_limit_they_wait_in_line),
         BED_TEST(a_closed_one_makes_room_for_a_new_one),
