@@ -11,12 +11,14 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+import record
 import report
-from measure import check, load
-from processes import BenchError, bound_time
+from measure import check, idle_memory, load, resumes_sessions, token_requests
+from processes import BenchError, allow_descriptors, bound_time
 from scenarios import SCENARIOS, Scenario
-from systems import SYSTEMS, Backend, Proxy, version
+from systems import BEARERDS, SYSTEMS, Backend, Proxy, version
 
+USUAL_SYSTEMS = ("bearerd", "nginx", "haproxy")
 WARM_UP_SECONDS = 1
 START_SECONDS = 60  # generous bound on starting, checking and ending the systems of a scenario
 
@@ -29,23 +31,39 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.splitlines()[0])
     parser.add_argument("--scenario", type=names, action="extend", default=None, metavar="NAME,…",
                         help=f"default: all of {', '.join(SCENARIOS)}")
-    parser.add_argument("--systems", type=names, default=["bearerd", "nginx", "haproxy"],
-                        metavar="NAME,…", help=f"out of {', '.join(SYSTEMS)}")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=2, help="of load, per system and round")
+    parser.add_argument("--systems", type=names, metavar="NAME,…",
+                        help=f"instead of each scenario's own, out of {', '.join(SYSTEMS)}")
+    parser.add_argument("--rounds", type=int, help="default: 5, with --record 3")
+    parser.add_argument("--seconds", type=int,
+                        help="of load, per system and round; default: 2, with --record 1")
     parser.add_argument("--bearerd", metavar="PATH", help="the binary to measure")
+    parser.add_argument("--before", metavar="PATH", help="another build, the system `before`")
     parser.add_argument("--json", metavar="FILE", help="write every figure there")
+    parser.add_argument("--record", action="store_true",
+                        help="keep the figures in results/, and redraw tables and plots")
     args = parser.parse_args()
+    if args.record and (args.scenario or args.systems):
+        parser.error("--record is for all scenarios with their own systems")
+    args.rounds = args.rounds or (3 if args.record else 5)
+    args.seconds = args.seconds or (1 if args.record else 2)
     args.scenario = args.scenario or list(SCENARIOS)
-    for given, known in ((args.scenario, SCENARIOS), (args.systems, SYSTEMS)):
+    for given, known in ((args.scenario, SCENARIOS), (args.systems or (), SYSTEMS)):
         for name in given:
             if name not in known:
                 parser.error(f"{name} is not one of {', '.join(known)}")
     if args.rounds < 1 or args.seconds < 1:
         parser.error("--rounds and --seconds must be at least 1")
-    if "bearerd" in args.systems and not args.bearerd:
+    if not args.bearerd and any(n in BEARERDS for s in args.scenario for n in systems(s, args)):
         parser.error("give bearerd's path with --bearerd, or leave it out with --systems")
     return args
+
+
+def systems(scenario: str, args: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(args.systems or SCENARIOS[scenario].systems or USUAL_SYSTEMS)
+
+
+def binary(name: str, args: argparse.Namespace) -> str | None:
+    return args.before if name == "before" else args.bearerd
 
 
 def run_scenario(scenario: Scenario, args: argparse.Namespace, directory: Path) -> dict:
@@ -55,17 +73,30 @@ def run_scenario(scenario: Scenario, args: argparse.Namespace, directory: Path) 
         stack.callback(backend.process.stop)
         backend.start()
         proxies = {}
-        for name in args.systems:
-            proxies[name] = proxy = Proxy(name, backend, scenario.tls, args.bearerd)
+        for name in systems(scenario.name, args):
+            proxies[name] = proxy = Proxy(name, backend, scenario.tls, binary(name, args))
             stack.callback(proxy.process.stop)
             proxy.start()
-        wires = {name: check(proxy, scenario) for name, proxy in proxies.items()}
-        base = {name: proxy.process.rss_kib() * 1024 / 1e6 for name, proxy in proxies.items()}
-        warm_up = {name: load(proxy, scenario, WARM_UP_SECONDS) for name, proxy in proxies.items()}
-        rounds = measure_rounds(scenario, args, proxies)
-    return {"name": scenario.name, "title": scenario.title, "clients": scenario.clients,
-            "wires": wires, "base_rss_mb": base, "warm_up": warm_up, "rounds": rounds,
-            "summary": report.summarise(rounds), "ratios": report.ratios(rounds)}
+        result = {"name": scenario.name, "title": scenario.title, "clients": scenario.clients,
+                  "wires": {name: check(proxy, scenario) for name, proxy in proxies.items()},
+                  "base_rss_mb": {name: proxy.process.rss_kib() * 1024 / 1e6
+                                  for name, proxy in proxies.items()}}
+        if scenario.idle:
+            return result | {"idle": {name: idle_memory(proxy, scenario.idle)
+                                      for name, proxy in proxies.items()}}
+        return result | run_load(scenario, args, proxies)
+
+
+def run_load(scenario: Scenario, args: argparse.Namespace, proxies: dict) -> dict:
+    warm_up = {name: load(proxy, scenario, WARM_UP_SECONDS) for name, proxy in proxies.items()}
+    rounds = measure_rounds(scenario, args, proxies)
+    result = {"warm_up": warm_up, "rounds": rounds, "summary": report.summarise(rounds),
+              "ratios": report.ratios(rounds)}
+    if scenario.reconnects:
+        result["resumed"] = {name: resumes_sessions(p) for name, p in proxies.items()}
+    if scenario.rotating:
+        result["token_requests"] = {name: token_requests(p) for name, p in proxies.items()}
+    return result
 
 
 def measure_rounds(scenario: Scenario, args: argparse.Namespace, proxies: dict) -> dict:
@@ -75,7 +106,7 @@ def measure_rounds(scenario: Scenario, args: argparse.Namespace, proxies: dict) 
     for turn in range(args.rounds):
         start = turn % len(order)
         for name in order[start:] + order[:start]:
-            rounds[name].append(load(proxies[name], scenario, args.seconds))
+            rounds[name].append(load(proxies[name], scenario, args.seconds * scenario.stretch))
     return rounds
 
 
@@ -91,7 +122,11 @@ def complaints(result: dict) -> list[str]:
     found = []
     if len(set(result["wires"].values())) > 1:
         found.append(f"the systems speak differently to the upstream: {result['wires']}")
-    for name, row in result["summary"].items():
+    if not all(result.get("resumed", {}).values()):
+        found.append(f"TLS sessions were not resumed: {result['resumed']}")
+    if result.get("token_requests", {}).get("bearerd-rotating", 2) < 2:
+        found.append("the token did not change meanwhile")
+    for name, row in result.get("summary", {}).items():
         runs = [result["warm_up"][name], *result["rounds"][name]]
         failed = {kind: count for kind in runs[0]["errors"]
                   if (count := sum(run["errors"][kind] for run in runs))}
@@ -102,25 +137,28 @@ def complaints(result: dict) -> list[str]:
                          "`waited` in the JSON")
         if not row["requests"]:
             found.append(f"{name}: no request was answered")
-        if row["log_lines"] < 0.95 * row["requests"]:
+        if row["log_lines"] + result["clients"] < 0.95 * row["requests"]:
             found.append(f"{name}: {row['requests']} requests, but only {row['log_lines']} "
                          "lines in its access log")
     return found
 
 
 def time_limit(args: argparse.Namespace) -> int:
-    per_system = WARM_UP_SECONDS + args.rounds * args.seconds + (args.rounds + 1) * 5
-    return len(args.scenario) * (START_SECONDS + len(args.systems) * per_system)
+    rounds = args.rounds * (args.seconds * 3 + 5)
+    return len(args.scenario) * (START_SECONDS + len(SYSTEMS) * (WARM_UP_SECONDS + 5 + rounds))
 
 
 def main() -> int:
     args = arguments()
+    allow_descriptors()
     bound_time(time_limit(args))
-    versions = {name: version(name, args.bearerd) for name in args.systems}
+    used = dict.fromkeys(name for scenario in args.scenario for name in systems(scenario, args))
+    versions = {name: version(name, binary(name, args)) for name in used}
     document = {"machine": report.machine(), "versions": versions, "seconds": args.seconds,
                 "rounds": args.rounds, "scenarios": []}
     print(f"{document['machine']['date']}  {document['machine']['cpu']}, "
-          f"{document['machine']['cores']} cores; " + "; ".join(versions.values()))
+          f"{document['machine']['cores']} cores; "
+          + "; ".join(dict.fromkeys(versions.values())))
     print(f"medians of {args.rounds} rounds of {args.seconds} s")
     bad = []
     for name in args.scenario:
@@ -128,10 +166,15 @@ def main() -> int:
             result = run_scenario(SCENARIOS[name], args, Path(directory))
         document["scenarios"].append(result)
         title = f"\n{name}: {result['title']}"
-        print(report.table(title, result["summary"], result["ratios"]), flush=True)
+        if "idle" in result:
+            print(report.idle_table(title, result["idle"]), flush=True)
+        else:
+            print(report.table(title, result["summary"], result["ratios"]), flush=True)
         bad += [f"{name}: {text}" for text in complaints(result)]
     if args.json:
         Path(args.json).write_text(json.dumps(document, indent=1) + "\n")
+    if args.record and not bad:
+        record.keep(document)
     for text in bad:
         print(f"bench: {text}", file=sys.stderr)
     return 1 if bad else 0

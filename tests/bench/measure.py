@@ -4,14 +4,19 @@ import hashlib
 import http.client
 import json
 import os
+import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from processes import BenchError, core_busy_us
 from scenarios import LARGE_BYTES, Scenario
 from systems import LOAD_CORE, PROXY_CORE, Proxy, large_bytes, small_json, tool
 
+PARKED_PATH, PARKED_SECONDS = "/api/parked", 2
 LOAD_SCRIPT = str(Path(__file__).resolve().parent / "load.lua")
 CLIENT_HEADERS = {
     "Accept": "application/json",
@@ -35,6 +40,48 @@ def check(proxy: Proxy, scenario: Scenario) -> str:
     return json.loads(wire)["wire"].strip()
 
 
+def resumes_sessions(proxy: Proxy) -> bool:
+    """Whether a new TLS connection to the upstream takes up the session of one before it."""
+    answers = [_request(proxy, "GET", "/api/session", None, {}) for _ in range(3)]
+    return json.loads(answers[-1])["reused"] == "r"
+
+
+def token_requests(proxy: Proxy) -> int:
+    """How often bearerd has asked for a token so far."""
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.admin_port, timeout=30)
+    try:
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    finally:
+        connection.close()
+    return sum(int(line.split()[-1]) for line in lines
+               if line.startswith("bearerd_token_requests_total"))
+
+
+def idle_memory(proxy: Proxy, connections: int) -> dict:
+    """What it costs to keep so many client connections that had one request each."""
+    request = (f"GET /api/small HTTP/1.1\r\nHost: 127.0.0.1:{proxy.port}\r\n"
+               + "".join(f"{name}: {value}\r\n" for name, value in CLIENT_HEADERS.items())
+               + "\r\n").encode()
+    before = proxy.process.rss_kib()
+    with ExitStack() as stack:
+        for _ in range(connections):
+            sock = stack.enter_context(
+                socket.create_connection(("127.0.0.1", proxy.port), timeout=30))
+            sock.sendall(request)
+            answer = sock.recv(65536)
+            while not answer.endswith(b'"}'):
+                piece = sock.recv(65536)
+                if not piece:
+                    raise BenchError(f"{proxy.name} closed a connection")
+                answer += piece
+            if not answer.startswith(b"HTTP/1.1 200"):
+                raise BenchError(f"{proxy.name}: {answer[:100]!r}")
+        after = proxy.process.rss_kib()
+    return {"connections": connections, "rss_mb": after * 1024 / 1e6,
+            "kib_each": (after - before) / connections}
+
+
 def _request(proxy: Proxy, method: str, path: str, body: bytes | None, extra: dict) -> bytes:
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
     try:
@@ -53,23 +100,59 @@ def _request(proxy: Proxy, method: str, path: str, body: bytes | None, extra: di
     return content
 
 
+@contextmanager
+def parked_requests(proxy: Proxy, scenario: Scenario, seconds: int) -> Iterator[list[dict]]:
+    """The scenario's clients with slow requests, around its load; their figures come at the end."""
+    results: list[dict] = []
+    if not scenario.parked:
+        yield results
+        return
+    slow = replace(scenario, path=PARKED_PATH, clients=scenario.parked)
+    with _wrk(proxy, slow, seconds + PARKED_SECONDS) as wrk:
+        time.sleep(PARKED_SECONDS / 2)  # by then all are connected and wait
+        yield results
+        results.append(_wrk_result(proxy, wrk.communicate(timeout=seconds + 30)[0]))
+
+
 def load(proxy: Proxy, scenario: Scenario, seconds: int) -> dict:
-    """Run wrk once and return one round's figures; it never judges them."""
-    process, started = proxy.process, time.monotonic()
-    cpu, ticks, busy = process.cpu_us(), process.ticks(), core_busy_us(PROXY_CORE)
+    """Put one round's load on it and return the figures; it never judges them."""
+    process = proxy.process
+    cpu, ticks = process.cpu_us(), process.ticks()
+    with parked_requests(proxy, scenario, seconds) as parked:
+        figures = _load(proxy, scenario, seconds)
+    requests = figures["answers"]
+    for result in parked:  # their work is in the time, so they are among the requests
+        requests += result["requests"]
+        figures["errors"] = {kind: count + result["errors"][kind]
+                             for kind, count in figures["errors"].items()}
+    cost = (process.cpu_us() - cpu) / requests if requests else 0.0
+    return figures | {"cpu_us": cost, "user_us": cost * process.user_share(ticks),
+                      "log_lines": _count_lines(proxy.log)}
+
+
+@contextmanager
+def _wrk(proxy: Proxy, scenario: Scenario, seconds: int) -> Iterator[subprocess.Popen]:
     wrk = subprocess.Popen(_wrk_argv(proxy, scenario, seconds), stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, text=True)
     try:
-        time.sleep(seconds / 2)
-        rss = process.rss_kib()
-        output, _ = wrk.communicate(timeout=seconds + 30)
-    except FileNotFoundError as error:
-        raise BenchError(f"{proxy.name} died under load\n{process.tail()}") from error
+        yield wrk
     except subprocess.TimeoutExpired as error:
         raise BenchError(f"{proxy.name}: wrk did not end in time") from error
     finally:
         wrk.kill()
         wrk.wait()
+
+
+def _load(proxy: Proxy, scenario: Scenario, seconds: int) -> dict:
+    process, started = proxy.process, time.monotonic()
+    cpu, busy = process.cpu_us(), core_busy_us(PROXY_CORE)
+    try:
+        with _wrk(proxy, scenario, seconds) as wrk:
+            time.sleep(seconds / 2)
+            rss = process.rss_kib()
+            output, _ = wrk.communicate(timeout=seconds + 30)
+    except FileNotFoundError as error:
+        raise BenchError(f"{proxy.name} died under load\n{process.tail()}") from error
     if process.child.poll() is not None:
         raise BenchError(f"{proxy.name} died under load\n{process.tail()}")
     cpu, busy = process.cpu_us() - cpu, core_busy_us(PROXY_CORE) - busy
@@ -78,8 +161,7 @@ def load(proxy: Proxy, scenario: Scenario, seconds: int) -> dict:
     requests = _requests(result, scenario)
     return {
         "requests": result["requests"],
-        "cpu_us": cpu / requests if requests else 0.0,
-        "user_us": cpu / requests * process.user_share(ticks) if requests else 0.0,
+        "answers": requests,
         "per_second": requests / (result["wall_us"] / 1e6),
         "p50_ms": result["p50_us"] / 1000,
         "p99_ms": result["p99_us"] / 1000,
@@ -89,7 +171,6 @@ def load(proxy: Proxy, scenario: Scenario, seconds: int) -> dict:
         "core_share": cpu / wall,
         "foreign_share": max(0.0, busy - cpu) / wall,
         "rss_mb": rss * 1024 / 1e6,
-        "log_lines": _count_lines(proxy.log),
     }
 
 

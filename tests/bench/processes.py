@@ -1,6 +1,7 @@
 """Start, watch and end the processes of a run, and read what they cost from /proc."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -24,6 +25,12 @@ def bound_time(seconds: int) -> None:
     signal.alarm(seconds)
 
 
+def allow_descriptors() -> None:
+    """As many as may be had, for this program and its children."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -33,9 +40,9 @@ def free_port() -> int:
 class Process:
     """One pinned child. It dies with this program, even if that is killed."""
 
-    def __init__(self, name: str, argv: list[str], core: int, output: Path):
+    def __init__(self, name: str, argv: list[str], cores: str, output: Path):
         self.name = name
-        self.argv = ["setpriv", "--pdeathsig", "KILL", "taskset", "-c", str(core), *argv]
+        self.argv = ["setpriv", "--pdeathsig", "KILL", "taskset", "-c", cores, *argv]
         self.output = output
         self.child: subprocess.Popen | None = None
 

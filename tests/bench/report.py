@@ -28,14 +28,18 @@ def summarise(rounds: dict[str, list[dict]]) -> dict[str, dict]:
 def ratios(rounds: dict[str, list[dict]], subject: str = "bearerd") -> dict[str, float]:
     """bearerd's processor time by each peer's: the median of the quotients of the same round, which
     drops what slows a whole round."""
-    if subject not in rounds:
-        return {}
-    ours = [r["cpu_us"] for r in rounds[subject]]
-    return {peer: median(a / b["cpu_us"] for a, b in zip(ours, theirs) if b["cpu_us"])
-            for peer, theirs in rounds.items() if peer != subject}
+    return {peer: median(values) for peer, values in quotients(rounds, subject).items()}
 
 
-def table(title: str, summary: dict[str, dict], quotients: dict[str, float]) -> str:
+def quotients(rounds: dict[str, list[dict]], subject: str = "bearerd") -> dict[str, list[float]]:
+    """The same, each round's."""
+    ours = [r["cpu_us"] for r in rounds.get(subject, [])]
+    found = {peer: [a / b["cpu_us"] for a, b in zip(ours, theirs) if b["cpu_us"]]
+             for peer, theirs in rounds.items() if peer != subject}
+    return {peer: values for peer, values in found.items() if values}
+
+
+def table(title: str, summary: dict[str, dict], ratio: dict[str, float]) -> str:
     def cost(value: float) -> str:
         return f"{value:.2f}" if value < 1000 else f"{value:.0f}"
 
@@ -49,9 +53,16 @@ def table(title: str, summary: dict[str, dict], quotients: dict[str, float]) -> 
             f"{row['per_second']:>9.0f}{row['p50_ms']:>8.2f}{row['p99_ms']:>8.2f}"
             f"{row['core_share']:>6.0%}{row['foreign_share']:>8.0%}{row['rss_mb']:>8.1f}"
             f"{row['errors']:>8}")
-    if quotients:
+    if ratio:
         lines.append("CPU per request: " + ", ".join(
-            f"bearerd/{peer} {value:.2f}" for peer, value in quotients.items()))
+            f"bearerd/{peer} {value:.2f}" for peer, value in ratio.items()))
+    return "\n".join(lines)
+
+
+def idle_table(title: str, systems: dict[str, dict]) -> str:
+    lines = [title, f"{'system':<15}{'RSS MB':>8}{'KiB per connection':>20}"]
+    for name, row in systems.items():
+        lines.append(f"{name:<15}{row['rss_mb']:>8.1f}{row['kib_each']:>20.2f}")
     return "\n".join(lines)
 
 

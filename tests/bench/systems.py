@@ -11,6 +11,14 @@ from scenarios import LARGE_BYTES, POST_BYTES, SMALL_BYTES
 
 PEERS = Path(__file__).resolve().parent / "peers"
 PROXY_CORE, LOAD_CORE = 0, 1
+
+# bearerd in all its forms, by what differs in its configuration; `before` is another build of it.
+BEARERDS: dict[str, dict[str, object]] = {
+    "bearerd": {},
+    "before": {},
+    "bearerd-rotating": {"TOKEN_PATH": "token-short"},
+    "bearerd-2-workers": {"WORKERS": 2},
+}
 TOKEN = base64.urlsafe_b64encode(hashlib.sha512(b"bench").digest()).decode().rstrip("=")
 
 
@@ -58,7 +66,7 @@ class Backend:
         conf = render("backend.conf", directory / "backend.conf", {
             "DIR": directory, "PLAIN_PORT": self.plain_port, "TLS_PORT": self.tls_port,
             "TOKEN": TOKEN, "JSON": small_json(), "BODY_BYTES": POST_BYTES})
-        self.process = Process("backend", nginx_argv(directory, conf), LOAD_CORE,
+        self.process = Process("backend", nginx_argv(directory, conf), str(LOAD_CORE),
                                directory / "backend.out")
 
     def start(self) -> None:
@@ -92,35 +100,44 @@ class Proxy:
             "DIR": backend.directory, "LOG": self.log, "TOKEN": TOKEN, "PORT": self.port,
             "PLAIN_PORT": backend.plain_port, "ADMIN_PORT": free_port(),
             "API_PORT": backend.tls_port if tls else backend.plain_port,
-            "SCHEME": "https" if tls else "http"}
-        argv = getattr(self, "_" + name.replace("-", "_"))(backend.directory, values, bearerd)
+            "SCHEME": "https" if tls else "http", "WORKERS": 1, "TOKEN_PATH": "token"}
+        values |= BEARERDS.get(name, {})
+        self.admin_port = values["ADMIN_PORT"] if name in BEARERDS else None
+        if name in BEARERDS:
+            argv = self._bearerd_argv(backend.directory, values, bearerd)
+        else:
+            argv = getattr(self, "_" + name.replace("-", "_"))(backend.directory, values)
         output = self.log if name == "haproxy" else backend.directory / f"{name}.out"
-        self.process = Process(name, [*wrapper, *argv], PROXY_CORE, output)
+        cores = str(PROXY_CORE) if values["WORKERS"] == 1 else f"{PROXY_CORE},{LOAD_CORE}"
+        self.process = Process(name, [*wrapper, *argv], cores, output)
 
     def start(self, seconds: float = 10.0) -> None:
         self.process.start()
         self.process.wait_port(self.port, seconds)
 
-    @staticmethod
-    def _bearerd(directory: Path, values: dict, bearerd: str | None) -> list[str]:
+    def _bearerd_argv(self, directory: Path, values: dict, bearerd: str | None) -> list[str]:
         if bearerd is None:
-            raise BenchError("bearerd: give its path with --bearerd")
-        conf = render("bearerd.ini", directory / "bearerd.ini", values)
+            raise BenchError(f"{self.name}: give its path")
+        conf = render("bearerd.ini", directory / f"{self.name}.ini", values)
         return [bearerd, "run", "-c", str(conf)]
 
     @staticmethod
-    def _nginx(directory: Path, values: dict, _bearerd: str | None) -> list[str]:
+    def _nginx(directory: Path, values: dict) -> list[str]:
         conf = render("nginx.conf", directory / "nginx.conf", values | {"LOG_OPTIONS": ""})
         return nginx_argv(directory, conf)
 
     @staticmethod
-    def _nginx_buffered(directory: Path, values: dict, _bearerd: str | None) -> list[str]:
+    def _nginx_buffered(directory: Path, values: dict) -> list[str]:
         conf = render("nginx.conf", directory / "nginx-buffered.conf",
                       values | {"LOG_OPTIONS": " buffer=64k flush=1s"})
         return nginx_argv(directory, conf)
 
     @staticmethod
-    def _haproxy(directory: Path, values: dict, _bearerd: str | None) -> list[str]:
+    def _nginx_lua(directory: Path, values: dict) -> list[str]:
+        return nginx_argv(directory, render("nginx-lua.conf", directory / "nginx-lua.conf", values))
+
+    @staticmethod
+    def _haproxy(directory: Path, values: dict) -> list[str]:
         ca = f"{directory}/ca.pem"
         tls = f" ssl verify required ca-file {ca} sni str(localhost) verifyhost localhost"
         options = tls if values["SCHEME"] == "https" else ""
@@ -129,11 +146,13 @@ class Proxy:
         return [tool("haproxy"), "-f", str(conf)]
 
 
-SYSTEMS = ("bearerd", "nginx", "haproxy", "nginx-buffered")
+SYSTEMS = (*BEARERDS, "nginx", "haproxy", "nginx-buffered", "nginx-lua")
 
 
 def version(name: str, bearerd: str | None) -> str:
-    argv = {"bearerd": [bearerd or "bearerd", "version"], "haproxy": [tool("haproxy"), "-v"]}
-    command = argv.get(name, [tool("nginx"), "-v"])
+    if name in BEARERDS:
+        command = [bearerd or "bearerd", "version"]
+    else:
+        command = [tool("haproxy"), "-v"] if name == "haproxy" else [tool("nginx"), "-v"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=10)
     return (done.stdout or done.stderr).splitlines()[0].strip()
