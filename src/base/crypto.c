@@ -1,6 +1,7 @@
 #include "base/crypto.h"
 
 #include <limits.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
@@ -160,6 +161,29 @@ void crypto_tls_watch(void *ssl_context, struct crypto_tls *t)
     (void)SSL_CTX_set_app_data((SSL_CTX *)ssl_context, t);
     SSL_CTX_set_info_callback(ssl_context, on_tls_info);
     SSL_CTX_set_read_ahead((SSL_CTX *)ssl_context, 1);
+}
+
+void *crypto_ca_store_new(const char *path)
+{
+    X509_STORE *store = X509_STORE_new();
+    if (!store || X509_STORE_load_file(store, path) != 1) {
+        X509_STORE_free(store);
+        ERR_clear_error();
+        return NULL;
+    }
+    /* as libcurl: an intermediate certificate in the file is trusted like a root */
+    (void)X509_STORE_set_flags(store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
+    return store;
+}
+
+void crypto_ca_store_free(void *store)
+{
+    X509_STORE_free(store);
+}
+
+void crypto_tls_trust(void *ssl_context, void *store)
+{
+    SSL_CTX_set1_cert_store(ssl_context, store);
 }
 
 bool crypto_tls_has_part(const struct crypto_tls *t)

@@ -68,6 +68,15 @@ struct crypto_tls {
  */
 void crypto_tls_watch(void *ssl_context, struct crypto_tls *t);
 
+/*
+ * The CA certificates of a PEM file, as the connections of an SSL_CTX trust them: read once for
+ * all, which takes 20 ms for a system's bundle. NULL when there are none in it or it cannot be
+ * read.
+ */
+WARN_UNUSED void *crypto_ca_store_new(const char *path);
+void crypto_ca_store_free(void *store);
+void crypto_tls_trust(void *ssl_context, void *store);
+
 /* True when received bytes that were not read yet are held by the library, be it part of a record.
  */
 bool crypto_tls_has_part(const struct crypto_tls *t);

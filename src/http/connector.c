@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/crypto.h"
 #include "base/list.h"
@@ -172,6 +173,19 @@ enum { CONNECTIONS_PER_GROUP = 8 };
 /* How long a name's addresses are taken for good; resolvers do not tell their own lifetime. */
 enum { NAME_LIFETIME_S = 30 };
 
+/*
+ * Whom connections trust, by the file that says so. libcurl would read the file for each group of
+ * connections, and a system's takes 20 ms in which the loop stands still.
+ */
+struct trust {
+    struct list link; /* in its connector, unless the file has changed since */
+    size_t refs;
+    char *path;
+    struct stat stamp;
+    void *store;
+    CURLSH *share; /* names and TLS sessions: one that others verified is no proof for these */
+};
+
 struct group {
     struct list link;
     struct connector *connector;
@@ -181,12 +195,13 @@ struct group {
 
 struct connector {
     struct loop *loop;
-    CURLSH *share; /* names and TLS sessions, for all groups */
+    struct list trusts;
     struct list groups;
 };
 
 struct connection {
     struct group *group;
+    struct trust *trust;
     CURL *easy;
     bool tls;
     bool drained; /* the last read took all that had come; only with TLS */
@@ -195,23 +210,30 @@ struct connection {
     connect_done *done;
     void *arg;
     bool by_proxy;
+    bool tls_proxy; /* the first TLS is the proxy's */
 };
 
 struct connector *connector_new(struct loop *loop, struct error *err)
 {
     struct connector *c = calloc(1, sizeof(*c));
-    CURLSH *share = curl_share_init();
-    if (!c || !share) {
+    if (!c) {
         (void)error_set(err, "out of memory");
-        (void)curl_share_cleanup(share);
-        free(c);
         return NULL;
     }
-    *c = (struct connector){.loop = loop, .share = share};
+    *c = (struct connector){.loop = loop};
+    list_init(&c->trusts);
     list_init(&c->groups);
-    (void)curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
-    (void)curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     return c;
+}
+
+static void trust_unref(struct trust *t)
+{
+    if (!t || --t->refs > 0)
+        return;
+    crypto_ca_store_free(t->store);
+    (void)curl_share_cleanup(t->share);
+    free(t->path);
+    free(t);
 }
 
 void connector_free(struct connector *c)
@@ -223,8 +245,63 @@ void connector_free(struct connector *c)
         multi_driver_free(g->driver);
         free(g);
     }
-    (void)curl_share_cleanup(c->share);
+    for (struct list *link; (link = list_pop_front(&c->trusts));)
+        trust_unref(CONTAINER_OF(link, struct trust, link));
     free(c);
+}
+
+static struct trust *trust_new(const char *path, const struct stat *stamp)
+{
+    struct trust *t = calloc(1, sizeof(*t));
+    if (!t)
+        return NULL;
+    *t = (struct trust){.refs = 1,
+                        .path = text_dup(text_of(path)),
+                        .stamp = *stamp,
+                        .store = *path ? crypto_ca_store_new(path) : NULL,
+                        .share = curl_share_init()};
+    list_init(&t->link);
+    if (!t->path || !t->share) {
+        trust_unref(t);
+        return NULL;
+    }
+    (void)curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+    (void)curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+    return t;
+}
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* Instead of a file, for connections without TLS. */
+#define NOBODY ""
+
+/* A new reference to what the file says now; NULL when memory is out. */
+static struct trust *trust_in(struct connector *c, const char *path)
+{
+    struct stat now = {0};
+    (void)stat(path, &now); /* one that is not there holds nothing to trust */
+    for (struct list *link = c->trusts.next; link != &c->trusts; link = link->next) {
+        struct trust *t = CONTAINER_OF(link, struct trust, link);
+        if (strcmp(t->path, path) != 0)
+            continue;
+        if ((t->store || !*path) && is_same_file(&t->stamp, &now)) {
+            t->refs++;
+            return t;
+        }
+        list_remove(&t->link);
+        trust_unref(t);
+        break;
+    }
+    struct trust *t = trust_new(path, &now);
+    if (t) {
+        list_push_front(&c->trusts, &t->link);
+        t->refs++;
+    }
+    return t;
 }
 
 static enum connect_result classify(CURLcode code)
@@ -292,6 +369,11 @@ static CURLcode on_ssl_context(CURL *easy UNUSED, void *ssl_context, void *arg)
 {
     struct connection *conn = arg;
     crypto_tls_watch(ssl_context, &conn->watch);
+    if (conn->tls_proxy && conn->watch.layers == 1)
+        return CURLE_OK;
+    if (!conn->trust->store)
+        return CURLE_SSL_CACERT_BADFILE;
+    crypto_tls_trust(ssl_context, conn->trust->store);
     return CURLE_OK;
 }
 
@@ -302,7 +384,9 @@ static void set_options(struct connection *conn, const struct origin *o, int64_t
     (void)curl_easy_setopt(e, CURLOPT_CONNECT_ONLY, 1L);
     (void)curl_easy_setopt(e, CURLOPT_PRIVATE, conn);
     conn->by_proxy = o->proxy != NULL;
-    (void)curl_easy_setopt(e, CURLOPT_SHARE, conn->group->connector->share);
+    conn->tls_proxy = o->proxy && text_equal_nocase((struct text){o->proxy, strnlen(o->proxy, 8)},
+                                                    TEXT("https://"));
+    (void)curl_easy_setopt(e, CURLOPT_SHARE, conn->trust->share);
     (void)curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
     (void)curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, (long)NAME_LIFETIME_S);
     (void)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
@@ -315,9 +399,10 @@ static void set_options(struct connection *conn, const struct origin *o, int64_t
     (void)curl_easy_setopt(e, CURLOPT_NOPROXY, "");
     (void)curl_easy_setopt(e, CURLOPT_HTTPPROXYTUNNEL, 1L);
     (void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
-    /* with Debian's built-in CApath every connection would load the whole store: 20 ms each */
+    /* on_ssl_context says whom to trust: libcurl would load the whole store, 20 ms each time */
     (void)curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
-    (void)curl_easy_setopt(e, CURLOPT_CAINFO, connector_ca_file(o->ca_file));
+    (void)curl_easy_setopt(e, CURLOPT_CAINFO, NULL);
+    (void)curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* it would take ours for another's */
     (void)curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     (void)curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_ssl_context);
     (void)curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, conn);
@@ -325,6 +410,13 @@ static void set_options(struct connection *conn, const struct origin *o, int64_t
         (void)curl_easy_setopt(e, CURLOPT_SSLCERT, o->client_cert);
     if (o->client_key)
         (void)curl_easy_setopt(e, CURLOPT_SSLKEY, o->client_key);
+}
+
+static void connection_free(struct connection *conn)
+{
+    curl_easy_cleanup(conn->easy);
+    trust_unref(conn->trust);
+    free(conn);
 }
 
 struct connection *connector_connect(struct connector *c, const struct origin *origin,
@@ -335,15 +427,19 @@ struct connection *connector_connect(struct connector *c, const struct origin *o
     if (!conn)
         return NULL;
     *conn = (struct connection){
-        .group = g, .easy = curl_easy_init(), .tls = origin->tls, .done = done, .arg = arg};
-    if (!conn->easy) {
-        free(conn);
+        .group = g,
+        .trust = trust_in(c, origin->tls ? connector_ca_file(origin->ca_file) : NOBODY),
+        .easy = curl_easy_init(),
+        .tls = origin->tls,
+        .done = done,
+        .arg = arg};
+    if (!conn->trust || !conn->easy) {
+        connection_free(conn);
         return NULL;
     }
     set_options(conn, origin, timeout_ms);
     if (multi_driver_add(g->driver, conn->easy)) {
-        curl_easy_cleanup(conn->easy);
-        free(conn);
+        connection_free(conn);
         return NULL;
     }
     g->count++;
@@ -355,9 +451,8 @@ void connection_close(struct connection *conn)
     if (!conn)
         return;
     multi_driver_remove(conn->group->driver, conn->easy);
-    curl_easy_cleanup(conn->easy);
     conn->group->count--;
-    free(conn);
+    connection_free(conn);
 }
 
 static ssize_t result_of(CURLcode code, size_t size)

@@ -2,135 +2,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#include <arpa/inet.h>
 #include <cmocka.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <stdio.h>
-#include <time.h>
 
-#include "http/connector.h"
-#include "support/tls_peer.h"
+#include "http/connector_bed.h"
 
-enum { MANY = 70, TIMEOUT_MS = 5000 };
-
-/* One attempt to connect, and how it ended. */
-struct attempt {
-    struct connection *conn;
-    int calls;
-    enum connect_result result;
-    char detail[256];
-};
-
-struct bed {
-    struct loop *loop;
-    struct connector *connector;
-    int fd; /* the upstream listens here */
-    unsigned port;
-    char url[64];
-    struct origin origin;
-    size_t descriptors;
-};
-
-static struct bed bed;
-static struct tls_identity identity;
-
-static void turn(void)
-{
-    loop_turn(bed.loop, 1);
-}
-
-static int setup(void **state UNUSED)
-{
-    struct error err;
-    bed = (struct bed){.descriptors = wire_open_descriptors()};
-    bed.loop = loop_new(&err);
-    bed.connector = connector_new(bed.loop, &err);
-    assert_non_null(bed.connector);
-    bed.fd = wire_listen(&bed.port);
-    (void)snprintf(bed.url, sizeof(bed.url), "http://127.0.0.1:%u", bed.port);
-    bed.origin = (struct origin){.url = bed.url};
-    wire_turn = turn;
-    return 0;
-}
-
-static int teardown(void **state UNUSED)
-{
-    connector_free(bed.connector);
-    loop_free(bed.loop);
-    if (bed.fd >= 0)
-        (void)close(bed.fd);
-    assert_int_equal(wire_open_descriptors(), bed.descriptors);
-    return 0;
-}
-
-static void use_tls(void)
-{
-    (void)snprintf(bed.url, sizeof(bed.url), "https://127.0.0.1:%u", bed.port);
-    bed.origin.tls = true;
-    bed.origin.ca_file = identity.ca_file;
-}
-
-static void on_connected(struct connection *conn, void *arg, enum connect_result result,
-                         const char *detail)
-{
-    struct attempt *a = arg;
-    a->calls++;
-    a->result = result;
-    (void)snprintf(a->detail, sizeof(a->detail), "%s", detail);
-    if (result == CONNECT_OK)
-        assert_ptr_equal(conn, a->conn);
-    else
-        assert_null(conn);
-}
-
-static void begin(struct attempt *a, int64_t timeout_ms)
-{
-    *a = (struct attempt){0};
-    a->conn = connector_connect(bed.connector, &bed.origin, timeout_ms, on_connected, a);
-    assert_non_null(a->conn);
-    assert_int_equal(a->calls, 0); /* never from inside */
-}
-
-static void connect_now(struct attempt *a)
-{
-    begin(a, TIMEOUT_MS);
-    AWAIT(a->calls > 0);
-    if (a->result != CONNECT_OK)
-        fail_msg("not connected: %s", a->detail);
-}
-
-static enum connect_result try_connecting(int64_t timeout_ms)
-{
-    struct attempt a;
-    begin(&a, timeout_ms);
-    AWAIT(a.calls > 0);
-    assert_true(a.result == CONNECT_OK || a.detail[0]);
-    if (a.result == CONNECT_OK)
-        connection_close(a.conn);
-    return a.result;
-}
-
-/* What connection_recv says when there is something to say. */
-static ssize_t next_recv(struct connection *conn, char *data, size_t size)
-{
-    ssize_t got = -1;
-    errno = EAGAIN;
-    AWAIT((got = connection_recv(conn, data, size)) >= 0 || errno != EAGAIN);
-    return got;
-}
-
-static void expect_bytes(struct connection *conn, const char *words)
-{
-    char got[256];
-    size_t size = strlen(words);
-    for (size_t have = 0; have < size;) {
-        ssize_t more = next_recv(conn, got + have, size - have);
-        assert_true(more > 0);
-        have += (size_t)more;
-    }
-    assert_memory_equal(got, words, size);
-}
+enum { MANY = 70 };
 
 /* ---- plain connections ---- */
 
@@ -302,102 +178,6 @@ static void whoever_leaves_is_not_called(void **state UNUSED)
     assert_int_equal(try_connecting(TIMEOUT_MS), CONNECT_OK); /* began later, and is through */
     assert_int_equal(a.calls, 0);
     connection_close(NULL);
-}
-
-/* ---- names ---- */
-
-/* What libcurl calls in its lookups, replaced: where "moving.test" is, and what time it is. */
-static struct {
-    _Atomic unsigned lookups;
-    const char *address;
-    time_t later;
-} names;
-
-int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
-                struct addrinfo **ret)
-{
-    struct sockaddr_in *at = NULL;
-    struct addrinfo *found = calloc(1, sizeof(*found) + sizeof(*at));
-    (void)hints;
-    names.lookups++;
-    if (!found || strcmp(node, "moving.test") != 0) {
-        free(found);
-        return EAI_NONAME;
-    }
-    at = (struct sockaddr_in *)(void *)(found + 1);
-    *at = (struct sockaddr_in){.sin_family = AF_INET,
-                               .sin_port = htons((uint16_t)strtoul(service, NULL, 10))};
-    (void)inet_pton(AF_INET, names.address, &at->sin_addr);
-    *found = (struct addrinfo){.ai_family = AF_INET,
-                               .ai_socktype = SOCK_STREAM,
-                               .ai_addrlen = sizeof(*at),
-                               .ai_addr = (struct sockaddr *)at};
-    *ret = found;
-    return 0;
-}
-
-void freeaddrinfo(struct addrinfo *found)
-{
-    free(found);
-}
-
-time_t time(time_t *ret)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    if (ret)
-        *ret = now.tv_sec + names.later;
-    return now.tv_sec + names.later;
-}
-
-/* The address at the other end. */
-static void assert_peer(const struct connection *conn, const char *address)
-{
-    struct sockaddr_in peer;
-    socklen_t size = sizeof(peer);
-    char text[INET_ADDRSTRLEN];
-    assert_int_equal(getpeername(connection_fd(conn), (struct sockaddr *)&peer, &size), 0);
-    assert_string_equal(inet_ntop(AF_INET, &peer.sin_addr, text, sizeof(text)), address);
-}
-
-static int listen_at(const char *address)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)bed.port)};
-    assert_int_equal(inet_pton(AF_INET, address, &at.sin_addr), 1);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-    assert_int_equal(listen(fd, 5), 0);
-    return fd;
-}
-
-static void a_name_that_moves_is_followed(void **state UNUSED)
-{
-    struct attempt before, soon, later;
-    struct wire peer;
-    int elsewhere = listen_at("127.0.0.3");
-    (void)snprintf(bed.url, sizeof(bed.url), "http://moving.test:%u", bed.port);
-    names.lookups = 0;
-    names.address = "127.0.0.1";
-    connect_now(&before);
-    names.address = "127.0.0.3";
-    connect_now(&soon);
-    assert_int_equal(names.lookups, 1);
-    assert_peer(soon.conn, "127.0.0.1");
-
-    names.later = 40;
-    connect_now(&later);
-    assert_int_equal(names.lookups, 2);
-    assert_peer(later.conn, "127.0.0.3");
-
-    wire_accept(&peer, bed.fd); /* the old place is still spoken to */
-    assert_int_equal(connection_send(before.conn, "on", 2), 2);
-    wire_expect(&peer, "on");
-    names.later = 0;
-    connection_close(before.conn);
-    connection_close(soon.conn);
-    connection_close(later.conn);
-    wire_close(&peer);
-    (void)close(elsewhere);
 }
 
 /* ---- TLS ---- */
@@ -573,6 +353,38 @@ static void sessions_are_shared(void **state UNUSED)
     }
 }
 
+/* The same place, but another file says whom to trust: its connections have sessions of their own.
+ */
+static void sessions_are_not_shared_with_those_who_trust_others(void **state UNUSED)
+{
+    struct attempt a;
+    struct tls_peer peer;
+    char byte, copy[] = "/tmp/test-ca-XXXXXX", line[256];
+    FILE *from = fopen(identity.ca_file, "r"), *to = fdopen(mkstemp(copy), "w");
+    assert_true(from && to);
+    while (fgets(line, sizeof(line), from))
+        assert_true(fputs(line, to) >= 0);
+    assert_int_equal(fclose(from) | fclose(to), 0);
+    use_tls();
+    for (int i = 0; i < 2; i++) {
+        begin(&a, TIMEOUT_MS);
+        tls_peer_accept(&peer, bed.fd, &identity);
+        AWAIT(a.calls > 0);
+        assert_int_equal(a.result, CONNECT_OK);
+        assert_int_equal(SSL_session_reused(peer.ssl), 0);
+        tls_peer_finish(&peer);
+        assert_int_equal(next_recv(a.conn, &byte, 1), 0);
+        connection_close(a.conn);
+        tls_peer_close(&peer);
+        bed.origin.ca_file = copy;
+    }
+
+    to = fopen(copy, "w"); /* now it trusts nobody, and at once */
+    assert_true(to && fclose(to) == 0);
+    assert_int_equal(shake_hands(), CONNECT_TLS);
+    assert_int_equal(unlink(copy), 0);
+}
+
 static void some_ca_file_is_always_named(void **state UNUSED)
 {
     assert_string_equal(connector_ca_file("/etc/own.pem"), "/etc/own.pem");
@@ -625,7 +437,6 @@ int main(void)
         TEST(a_silent_tls_peer_is_a_timeout),
         TEST(another_protocol_is_a_tls_failure),
         TEST(whoever_leaves_is_not_called),
-        TEST(a_name_that_moves_is_followed),
         TEST(bytes_go_both_ways_over_tls),
         TEST(it_is_known_when_all_was_read_over_tls),
         TEST(a_part_of_a_record_is_told),
@@ -635,6 +446,7 @@ int main(void)
         TEST(a_missing_ca_file_is_a_tls_failure),
         TEST(old_tls_is_refused),
         TEST(sessions_are_shared),
+        TEST(sessions_are_not_shared_with_those_who_trust_others),
         TEST(some_ca_file_is_always_named),
     };
     return cmocka_run_group_tests(tests, begin_all, end_all);
