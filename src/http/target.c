@@ -3,8 +3,12 @@
 #include "base/encoding.h"
 #include "base/url.h"
 
-/* How often a path may be decoded before it names something: once, and by mistake once more. */
-enum { DECODINGS = 2 };
+/*
+ * How often a path may be decoded before it names something: once, and by mistake once more at each
+ * of two stations behind us, a gateway and a framework. A dot needs no encoding at all, so nobody
+ * who means well encodes one three times.
+ */
+enum { DECODINGS = 3 };
 
 /* What is special about a byte of the target. */
 enum {
@@ -49,55 +53,88 @@ static const char *check_percents(struct text path)
     return NULL;
 }
 
-/*
- * The next byte of `t` from *at on, decoded `times` times over; *at moves behind it. Each level
- * reads the one below it, so that "%25%32%65" is seen as well as "%252e".
- */
-static int next_decoded(struct text t, size_t *at, unsigned times)
+/* What is known of a segment, byte by byte as it is decoded. */
+struct segment {
+    size_t dots;
+    bool only_dots; /* up to here, or up to the semicolon */
+    bool cut;
+    char before;
+    const char *fault;
+    struct level {
+        unsigned held; /* bytes of a percent sequence that is not whole yet */
+        char high;     /* its first digit, when two are held */
+    } levels[DECODINGS];
+};
+
+static bool is_slash(char c)
 {
-    if (times == 0)
-        return *at < t.size ? (unsigned char)t.at[(*at)++] : -1;
-    int byte = next_decoded(t, at, times - 1);
-    if (byte != '%')
-        return byte;
-    size_t behind = *at;
-    int high = next_decoded(t, &behind, times - 1);
-    int low = next_decoded(t, &behind, times - 1);
-    if (high < 0 || low < 0 || hex_digit((char)high) < 0 || hex_digit((char)low) < 0)
-        return byte;
-    *at = behind;
-    return hex_digit((char)high) << 4 | hex_digit((char)low);
+    return c == '/' || c == '\\';
 }
 
 /*
  * Decoding never turns a dot, a slash or a semicolon into something else: what can be seen after
  * fewer decodings is still there after the last one, so that is the only one judged.
  */
+static void judge_byte(struct segment *s, char c)
+{
+    if (c == '\0')
+        s->fault = "NUL in the path";
+    else if ((is_slash(c) && s->before == '.') || (c == '.' && is_slash(s->before)))
+        s->fault = "encoded slash beside a dot in the path";
+    s->cut = s->cut || c == ';';
+    s->only_dots = s->only_dots && (c == '.' || s->cut);
+    s->dots += !s->cut && c == '.';
+    s->before = c;
+}
+
+static void decode_byte(struct segment *s, unsigned at, char c);
+
+/* What was held was no percent sequence, and goes on as it is. */
+static void let_go(struct segment *s, unsigned at)
+{
+    struct level *level = &s->levels[at];
+    unsigned held = level->held;
+    level->held = 0;
+    if (held > 0)
+        decode_byte(s, at + 1, '%');
+    if (held > 1)
+        decode_byte(s, at + 1, level->high);
+}
+
+/*
+ * Each level decodes what the one before it gives, so that "%25%32%65" is seen as well as "%252e",
+ * and no byte is looked at more than twice by each.
+ */
+static void decode_byte(struct segment *s, unsigned at, char c)
+{
+    if (at == DECODINGS) {
+        judge_byte(s, c);
+        return;
+    }
+    struct level *level = &s->levels[at];
+    if (level->held > 0 && hex_digit(c) < 0)
+        let_go(s, at);
+    if (level->held == 0 && c != '%') {
+        decode_byte(s, at + 1, c);
+    } else if (level->held == 2) {
+        level->held = 0;
+        decode_byte(s, at + 1, (char)(hex_digit(level->high) << 4 | hex_digit(c)));
+    } else {
+        level->high = c; /* of no meaning yet when this is the percent sign */
+        level->held++;
+    }
+}
+
 static const char *check_encoded_segment(struct text segment)
 {
-    size_t dots = 0;
-    bool only_dots = true; /* up to here, or up to the semicolon */
-    bool cut = false;
-    int before = 0;
-    size_t at = 0;
-
-    for (int c = next_decoded(segment, &at, DECODINGS); c >= 0;
-         c = next_decoded(segment, &at, DECODINGS)) {
-        if (c == 0)
-            return "NUL in the path";
-        bool slash = c == '/' || c == '\\';
-        bool slash_before = before == '/' || before == '\\';
-        if ((slash && before == '.') || (c == '.' && slash_before))
-            return "encoded slash beside a dot in the path";
-        if (c == ';')
-            cut = true;
-        if (!cut && c == '.')
-            dots++;
-        else if (!cut)
-            only_dots = false;
-        before = c;
-    }
-    return only_dots && (dots == 1 || dots == 2) ? dot_segment : NULL;
+    struct segment s = {.only_dots = true};
+    for (size_t i = 0; i < segment.size && !s.fault; i++)
+        decode_byte(&s, 0, segment.at[i]);
+    for (unsigned at = 0; at < DECODINGS; at++)
+        let_go(&s, at);
+    if (s.fault)
+        return s.fault;
+    return s.only_dots && (s.dots == 1 || s.dots == 2) ? dot_segment : NULL;
 }
 
 static const char *check_plain_segment(struct text segment)

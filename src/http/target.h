@@ -29,9 +29,10 @@ struct target {
  * with it, for the client; *ret_target is then untouched. Refused (DESIGN 6): an empty target;
  * bytes outside 0x21 to 0x7e; a fragment; a scheme other than http and https; userinfo; an empty or
  * malformed host or port; in the path
- * - a raw backslash, a broken percent sequence, %00 (%2500 too);
- * - a segment that is `.` or `..` once percent-decoded (also twice: %252e) or cut at `;`;
- * - an encoded slash or backslash (%2f, %5c, or doubly encoded) with a dot before or behind it.
+ * - a raw backslash, a broken percent sequence, %00 (%2500 and %252500 too);
+ * - a segment that is `.` or `..` once percent-decoded (or twice, or three times: %25252e), or once
+ *   cut at `;`;
+ * - an encoded slash or backslash (%2f, %5c, up to three times over) with a dot on either side.
  *
  * Passed on as they are: empty segments ("//evil@host" is a path, never an authority), encoded
  * slashes elsewhere, anything visible in the query. A CONNECT target (host:port) is refused here;

@@ -222,6 +222,12 @@ static void dot_segments_are_refused(void **state)
         "/%252E",
         "/..%253b",
         "/%25%32%65%25%32%65/",
+        /* and three times */
+        "/%25252e%25252E/",
+        "/.%25252e",
+        "/..%25253bx",
+        "/%25%32%35%32%65",
+        "/%2525%32%65;x",
     };
     for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
         char absolute[128], with_query[128];
@@ -237,10 +243,11 @@ static void encoded_slashes_beside_dots_are_refused(void **state)
 {
     (void)state;
     static const char *const paths[] = {
-        "/..%2f",       "/..%2Fx",    "/..%5cx",          "/%2e%2e%2f",      "/%2e%2e%5C",
-        "/a%2f..",      "/a%2f../b",  "/a%5c..%5cb",      "/a%2f.%2fb",      "/a%2f%2e%2e",
-        "/a%2f..;x",    "/..%252f",   "/%252e%252e%252f", "/a%252f..%252f",  "/a%255c%252e",
-        "/x%2f.hidden", "/name.%2fx", "/..%25%32%66x",    "/a%252f%2e%2e/b", "/a%2f..%2f..%2fetc",
+        "/..%2f",       "/..%2Fx",     "/..%5cx",          "/%2e%2e%2f",      "/%2e%2e%5C",
+        "/a%2f..",      "/a%2f../b",   "/a%5c..%5cb",      "/a%2f.%2fb",      "/a%2f%2e%2e",
+        "/a%2f..;x",    "/..%252f",    "/%252e%252e%252f", "/a%252f..%252f",  "/a%255c%252e",
+        "/x%2f.hidden", "/name.%2fx",  "/..%25%32%66x",    "/a%252f%2e%2e/b", "/a%2f..%2f..%2fetc",
+        "/..%25252f",   "/a%25255c.x",
     };
     for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
         refuse(paths[i], "encoded slash");
@@ -271,17 +278,18 @@ static void broken_percents_and_nul_are_refused(void **state)
     refuse("/%00", "NUL");
     refuse("/a%00.jpg", "NUL");
     refuse("/..%2500", "NUL");
+    refuse("/a%252500", "NUL");
 }
 
 static void harmless_dots_and_percents_pass(void **state)
 {
     (void)state;
     static const char *const paths[] = {
-        "/...",       "/..a",        "/a..",       "/.well-known/x", "/v1.2/a.json",
-        "/a/..b/c",   "/a;b/..c",    "/;..",       "/a;..",          "/;/x",
-        "/a%2fb",     "/a%5Cb",      "/a%252fb",   "/100%25",        "/%2525",
-        "/%2e%2e%2e", "/a%20b",      "/%ff%c3%a4", "/%7Euser",       "/a%25zz",
-        "/a%2Fb.c",   "/x.y%20%2fz", "/....//",    "/%2ea",          "/a%3b..",
+        "/...",     "/..a",       "/a..",       "/.well-known/x", "/v1.2/a.json", "/a/..b/c",
+        "/a;b/..c", "/;..",       "/a;..",      "/;/x",           "/a%2fb",       "/a%5Cb",
+        "/a%252fb", "/100%25",    "/%2525",     "/%2e%2e%2e",     "/a%20b",       "/%ff%c3%a4",
+        "/%7Euser", "/a%25zz",    "/a%2Fb.c",   "/x.y%20%2fz",    "/....//",      "/%2ea",
+        "/a%3b..",  "/a%25252fb", "/%2525252e", "/a%252520b",
     };
     for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
         assert_text(parse(paths[i]).path, paths[i]);
