@@ -47,6 +47,7 @@ struct pass {
     struct text host_field;
     unsigned hosts;
     struct text origin;
+    bool has_origin; /* it may be empty */
     bool cross_site;
     bool required_seen;
     unsigned minor;
@@ -161,9 +162,10 @@ static int take_known(struct pass *p, enum field_kind kind, struct text value)
         p->a->has_connection_options |= admission_names_fields(value);
         return 0;
     case FIELD_ORIGIN:
-        if (p->origin.at)
+        if (p->has_origin)
             return refuse(p->problem, "the request has several Origin fields");
         p->origin = value;
+        p->has_origin = true;
         return 0;
     case FIELD_SEC_FETCH_SITE:
         p->cross_site |= text_equal_nocase(value, TEXT("cross-site"));
@@ -282,10 +284,10 @@ static int check_host_accepted(const struct pass *p, const struct config_address
 
 static int check_origin(const struct pass *p)
 {
-    if (p->origin.at && !list_has(&p->server->accept_origins, p->origin))
+    if (p->has_origin && !list_has(&p->server->accept_origins, p->origin))
         return problem_set(p->problem, PROBLEM_origin_forbidden,
                            "This Origin may not call; add it to accept_origins if it should");
-    if (p->cross_site && !p->origin.at)
+    if (p->cross_site && !p->has_origin)
         return problem_set(p->problem, PROBLEM_origin_forbidden,
                            "A page of another site may not call; add its Origin to accept_origins "
                            "if it should");

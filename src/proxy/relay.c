@@ -259,8 +259,7 @@ static bool may_be_refused(const struct exchange *e)
     return e->token && e->replays == 0;
 }
 
-/* RFC 6750 3.1: the token is good, but not for this; a new one would be no better. */
-static bool lacks_scope(const struct response_head *head)
+bool relay_lacks_scope(const struct response_head *head)
 {
     for (size_t i = 0; i < head->field_count; i++)
         if (text_equal_nocase(head->fields[i].name, TEXT("WWW-Authenticate")) &&
@@ -319,7 +318,7 @@ static void judge_response(struct exchange *e, const struct response_head *head,
     if (may_be_refused(e)) {
         bool refused = is_rejected_status(e, head->status) ||
                        (has_match_for(e, head) && body_matches(e, head, body));
-        if (refused && !lacks_scope(head) && replace_token(e))
+        if (refused && !relay_lacks_scope(head) && replace_token(e))
             return;
     }
     respond(e, head, body, complete);

@@ -28,4 +28,10 @@ void relay_flush(struct exchange *e);
 /* The Retry-After value for a moment on the monotonic clock: whole seconds, at least 1. */
 int64_t relay_retry_after(int64_t retry_ms, int64_t now_ms);
 
+/*
+ * True when a WWW-Authenticate field says insufficient_scope (RFC 6750 3.1), wherever in it and in
+ * any case: the token is good, but not for this, and a new one would be no better.
+ */
+bool relay_lacks_scope(const struct response_head *head);
+
 #endif

@@ -91,7 +91,7 @@ def test_requests_at_once_without_descriptors(few_descriptors, run, provider, ap
     for client in clients:
         client.close()
     assert set(statuses) <= {200, 502, 503}, set(statuses)
-    assert statuses.count(200) >= 180
+    assert statuses.count(200) >= 100  # those who wait to be accepted, and who is lucky
     assert bearerd.get("/x").status == 200
 
 

@@ -272,6 +272,7 @@ static void a_web_page_cannot_call(void **state)
     assert_refused(GET "Origin: https://evil.example\r\n", PROBLEM_origin_forbidden, 403);
     assert_refused(GET "Origin: null\r\n", PROBLEM_origin_forbidden, 403);
     assert_refused(GET "Origin:\r\n", PROBLEM_origin_forbidden, 403);
+    assert_refused(GET "Origin\r\n", PROBLEM_origin_forbidden, 403);
     assert_refused(GET "Origin: http://localhost\r\n", PROBLEM_origin_forbidden, 403);
     assert_refused(GET "Sec-Fetch-Site: cross-site\r\n", PROBLEM_origin_forbidden, 403);
     assert_refused(GET "Sec-Fetch-Site: none\r\nsec-fetch-site: CROSS-SITE\r\n",
