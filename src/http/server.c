@@ -237,7 +237,7 @@ void http_server_turn(struct http_server *s)
         run_daemons(s);
         idle = s->calls == calls && s->runs == 0 && s->chunked > 0 ? idle + 1 : 0;
     } while (++round < ROUNDS_PER_TURN && (s->runs > 0 || is_busy(s)) && idle < most);
-    s->idle = idle == most ? s->idle + 1 : 0;
+    s->idle = idle == most && is_busy(s) ? s->idle + 1 : 0;
     if (s->idle >= IDLE_TURNS)
         client_stop_stuck(s);
     if (round == ROUNDS_PER_TURN) {
