@@ -156,6 +156,13 @@ static bool has_connection_options(const struct response_head *head)
     return false;
 }
 
+/* Hop-by-hop, those of them too that a request is asked about (RFC 9110 7.6.1). */
+static bool is_of_one_connection(enum field_kind kind)
+{
+    return kind == FIELD_HOP_BY_HOP || kind == FIELD_CONNECTION ||
+           kind == FIELD_TRANSFER_ENCODING || kind == FIELD_PROXY_AUTHORIZATION;
+}
+
 static void take_response_fields(const struct exchange *e, const struct response_head *head)
 {
     bool options = has_connection_options(head), has_id = false;
@@ -164,8 +171,7 @@ static void take_response_fields(const struct exchange *e, const struct response
     for (size_t i = 0; i < head->field_count; i++) {
         struct field f = head->fields[i];
         enum field_kind kind = admission_field_kind(f.name);
-        if (kind == FIELD_HOP_BY_HOP || kind == FIELD_CONNECTION || kind == FIELD_CONTENT_LENGTH ||
-            kind == FIELD_TRANSFER_ENCODING ||
+        if (is_of_one_connection(kind) || kind == FIELD_CONTENT_LENGTH ||
             (options && field_is_named_in_connection(head->fields, head->field_count, f.name)))
             continue;
         has_id |= kind == FIELD_REQUEST_ID;

@@ -73,7 +73,8 @@ static void check_hop_by_hop(struct text name)
     REQUIRE(field_is_hop_by_hop(name) == hop);
     enum field_kind kind = admission_field_kind(name);
     REQUIRE(!hop || kind == FIELD_HOP_BY_HOP || kind == FIELD_CONNECTION ||
-            kind == FIELD_TRANSFER_ENCODING);
+            kind == FIELD_TRANSFER_ENCODING || kind == FIELD_PROXY_AUTHORIZATION);
+    REQUIRE((kind == FIELD_PROXY_AUTHORIZATION) == is(name, "proxy-authorization"));
     REQUIRE(hop || kind != FIELD_HOP_BY_HOP);
     REQUIRE((kind == FIELD_HOST) == is(name, "host"));
     REQUIRE((kind == FIELD_CONTENT_LENGTH) == is(name, "content-length"));

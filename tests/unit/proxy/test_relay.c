@@ -194,7 +194,8 @@ static void fields_of_one_connection_stay_here(void **state UNUSED)
     answer_with(&client, GET,
                 "HTTP/1.1 200 Fine\r\nSet-Cookie: a=b\r\nConnection: keep-alive, X-Mine\r\n"
                 "Keep-Alive: timeout=5\r\nX-Mine: 1\r\nx-yours: 2\r\nSet-Cookie: c=d\r\n"
-                "Proxy-Authenticate: Basic\r\nTrailer: X\r\nUpgrade: h2c\r\nTE: x\r\n"
+                "Proxy-Authenticate: Basic\r\nProxy-Authorization: y\r\n"
+                "Trailer: X\r\nUpgrade: h2c\r\nTE: x\r\n"
                 "Proxy-Connection: close\r\nContent-Length: 0\r\nWWW-Authenticate: a, b\r\n\r\n");
     assert_non_null(strstr(head, "\r\nSet-Cookie: a=b\r\nx-yours: 2\r\nSet-Cookie: c=d\r\n"
                                  "WWW-Authenticate: a, b\r\n"));
