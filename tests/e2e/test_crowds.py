@@ -114,25 +114,11 @@ def test_no_descriptors_left(configure, provider, upstream):
     assert bearerd.get("/x").status == 200
     resource.prlimit(bearerd.process.pid, resource.RLIMIT_NOFILE, (60, 60))
     clients = [bearerd.client() for _ in range(100)]
-    wait_until(lambda: is_quiet(bearerd, 0.5), "it to be quiet: it spins")
+    bearerd.wait_quiet(0.5)
     for client in clients:
         client.close()
     wait_until(lambda: bearerd.metric("bearerd_client_connections") == 0, "them to be gone")
     served_beside(bearerd, 3)
-
-
-def cpu_seconds(bearerd):
-    """Processor time that the process has used."""
-    with open(f"/proc/{bearerd.process.pid}/stat") as stat:
-        fields = stat.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
-
-
-def is_quiet(bearerd, seconds):
-    """It uses hardly any processor for so long."""
-    used = cpu_seconds(bearerd)
-    time.sleep(seconds)
-    return cpu_seconds(bearerd) - used < seconds / 5
 
 
 @pytest.mark.parametrize("state", ["idle", "kept client", "waiting for an answer"])
@@ -151,5 +137,5 @@ def test_it_does_not_spin(start, upstream, state):
     if state == "waiting for an answer":
         client.send(client.head("GET", "/slow"))
         api.wait_requests(3)
-    wait_until(lambda: is_quiet(bearerd, 1), "it to be quiet: it spins")
+    bearerd.wait_quiet()
     client.close()

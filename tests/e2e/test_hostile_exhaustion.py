@@ -15,13 +15,6 @@ from actors import Upstream, section, wait_until
 
 MIB = 1024 * 1024
 GROWTH_KIB = 16 * 1024 if os.environ.get("BEARERD_TEST_RELEASE") else 64 * 1024
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(bearerd):
-    with open(f"/proc/{bearerd.process.pid}/stat") as text:
-        fields = text.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def descriptors(bearerd):
@@ -69,7 +62,7 @@ def test_descriptors_run_out(few_descriptors, run, provider, api):
     assert bearerd.get("/x").status == 200
     clients = [bearerd.client() for _ in range(200)]
     wait_until(lambda: descriptors(bearerd) >= 30, "the clients to be taken")
-    wait_until(lambda: is_idle(bearerd, 1.0), "it to do nothing: it spins")
+    bearerd.wait_quiet()
     assert descriptors(bearerd) < 55
     for client in clients:  # one after the other: each frees a place for one that waits
         client.stream.sock.settimeout(20)
@@ -118,17 +111,10 @@ def dripping(bearerd, starts, piece, stop):
     return clients
 
 
-def is_idle(bearerd, seconds=0.3):
-    """It uses hardly any processor for so long."""
-    before = cpu_seconds(bearerd)
-    threading.Event().wait(seconds)
-    return cpu_seconds(bearerd) - before < seconds / 5
-
-
 def beside(bearerd, clients, stop, before, kib):
     """Normal traffic is served beside them, soon and with bounded memory."""
     try:
-        wait_until(lambda: is_idle(bearerd), "the slow ones to be all that is left")
+        bearerd.wait_quiet(0.3)  # the slow ones are all that is left
         times = latencies(bearerd, 300)
         grown = bearerd.rss_kib() - kib
         assert grown < GROWTH_KIB, f"{grown} KiB"

@@ -1,10 +1,17 @@
 """What the process shows of itself to others on the machine: no secret, no token (DESIGN 9)."""
 
 import base64
+import contextlib
 import os
+import socket
+import subprocess
+import tempfile
 
 import pytest
 from actors import section, wait_until
+from actors.ports import HeldPort
+
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -32,6 +39,50 @@ def test_no_core_dumps(bearerd):
     limits = proc(bearerd, "limits").decode().splitlines()
     line = next(line for line in limits if line.startswith("Max core file size"))
     assert line.split()[4:6] == ["0", "0"]
+
+
+@pytest.fixture
+def as_nobody(bearerd):
+    """Starts the binary once more as a user without any rights (as ours, if that is not root)."""
+    with contextlib.ExitStack() as stack:
+        def start():
+            folder = stack.enter_context(tempfile.TemporaryDirectory())  # not below root's own
+            os.chmod(folder, 0o755)
+            held = stack.enter_context(contextlib.closing(HeldPort()))
+            path = os.path.join(folder, "bearerd.ini")
+            with open(path, "w") as file:
+                file.write(f"[server]\nlisten = 127.0.0.1:{held.port}\nadmin_listen = off\n"
+                           + section("route all", {"provider": "none",
+                                                   "upstream": "http://127.0.0.1:9"}))
+            binary = stack.enter_context(open(bearerd.binary, "rb")).fileno()
+            process = subprocess.Popen(
+                [f"/proc/self/fd/{binary}", "run", "-c", path], pass_fds=[binary], cwd=folder,
+                user=NOBODY if os.geteuid() == 0 else None, stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env={**bearerd.environment, "ASAN_OPTIONS": "detect_leaks=0"})  # which needs ptrace
+            stack.callback(process.wait, 10)
+            stack.callback(process.kill)
+            wait_until(lambda: accepts(held.port), "it to listen", 20)
+            return process.pid
+        yield start
+
+
+def accepts(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        return True
+    except ConnectionRefusedError:
+        return False
+
+
+def test_nobody_but_root_may_look_inside(as_nobody):
+    """PR_SET_DUMPABLE 0: no core, and its memory is root's alone, whoever it runs as."""
+    pid = as_nobody()
+    for name in ("mem", "environ", "maps", "auxv"):
+        assert os.stat(f"/proc/{pid}/{name}").st_uid == 0, name
+    with open(f"/proc/{pid}/status") as status:
+        uids = next(line.split()[1:] for line in status if line.startswith("Uid:"))
+    assert set(uids) == {str(NOBODY if os.geteuid() == 0 else os.geteuid())}
 
 
 def test_the_environment_is_what_was_given(bearerd):

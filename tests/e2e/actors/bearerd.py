@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 
 from .client import Client, unix_connection
 from .ports import HeldPort
@@ -160,6 +161,22 @@ class Bearerd:
         """Resident memory now, in KiB."""
         with open(f"/proc/{self.process.pid}/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+
+    def cpu_seconds(self):
+        """Processor time that it has used."""
+        with open(f"/proc/{self.process.pid}/stat") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def is_quiet(self, seconds=1.0):
+        """True when it uses hardly any processor for so long."""
+        used = self.cpu_seconds()
+        threading.Event().wait(seconds)
+        return self.cpu_seconds() - used < seconds / 5
+
+    def wait_quiet(self, seconds=1.0, within=10.0):
+        """Waits until it has digested what came; one that spins never has."""
+        wait_until(lambda: self.is_quiet(seconds), "the processor to be left alone", within)
 
     # --- what it writes -------------------------------------------------------------------------
 
