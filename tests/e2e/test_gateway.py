@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import subprocess
 import time
 
 import pytest
@@ -141,6 +142,20 @@ def test_a_forward_proxy_client_gets_407(run, provider, api, keys):
     for field in (("Proxy-Authorization", basic(keys.shop)), ("X-Api-Key", keys.shop)):
         assert gateway.get("http://api.example.com/x", [field],
                            host="api.example.com").status == 200
+
+
+def test_curl_shows_the_key_as_the_proxys_password(run, provider, api, keys):
+    gateway = run(provider() + section("route all", {
+        "host": "api.example.com", "provider": "idp", "upstream": api.origin}) + keys.sections())
+    command = ["curl", "--silent", "--max-time", "20", "--output", "/dev/null",
+               "--write-out", "%{http_code}", "--proxy", f"http://127.0.0.1:{gateway.port}",
+               "http://api.example.com/x"]
+    for options, status in (([], "407"), (["--proxy-user", f"shop:{keys.shop}"], "200"),
+                            (["--proxy-user", f"shop:{keys.shop}x"], "407"),
+                            (["--proxy-user", f"shop:{keys.shop}", "--proxy-anyauth"], "200")):
+        done = subprocess.run(command + options, capture_output=True, text=True, check=True)
+        assert done.stdout == status, options
+    assert len(api.requests) == 2
 
 
 def test_what_identified_the_caller_never_travels(gateway, keys, api):
