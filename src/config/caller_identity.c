@@ -25,6 +25,16 @@ static void add_peer(struct caller_identity *i, size_t caller, const struct call
     caller_identity_of_peer(c->unix_uid, c->unix_gid, i->peer_bytes);
 }
 
+static void add_bytes(struct caller_identity *i, size_t caller, enum identity_kind kind,
+                      struct text bytes)
+{
+    *i = (struct caller_identity){.kind = kind,
+                                  .caller = caller,
+                                  .bytes = bytes,
+                                  .key =
+                                      kind == IDENTITY_SUBJECT ? "tls_subject" : "tls_fingerprint"};
+}
+
 size_t caller_identities(const struct config *config, size_t caller,
                          struct caller_identity ret_identities[IDENTITIES_MAX])
 {
@@ -36,5 +46,10 @@ size_t caller_identities(const struct config *config, size_t caller,
         add_key(&ret_identities[count++], caller, c->api_key_next, "api_key_next");
     if (c->unix_uid != CONFIG_NO_ID || c->unix_gid != CONFIG_NO_ID)
         add_peer(&ret_identities[count++], caller, c);
+    for (size_t i = 0; i < c->fingerprint_count; i++)
+        add_bytes(&ret_identities[count++], caller, IDENTITY_FINGERPRINT,
+                  (struct text){(const char *)c->fingerprints[i], CALLER_FINGERPRINT_SIZE});
+    if (c->tls_subject && c->fingerprint_count == 0)
+        add_bytes(&ret_identities[count++], caller, IDENTITY_SUBJECT, text_of(c->tls_subject));
     return count;
 }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/encoding.h"
 #include "config/builder.h"
 #include "config/caller_identity.h"
 #include "config/suggest.h"
@@ -40,14 +41,78 @@ static void check_key(const struct document *d, const struct section *s, const c
 
 static void check_identity(const struct document *d, const struct section *s)
 {
-    static const char *const keys[] = {"api_key", "api_key_next", "unix_uid", "unix_gid"};
+    static const char *const keys[] = {"api_key",  "api_key_next", "unix_uid",
+                                       "unix_gid", "tls_subject",  "tls_fingerprint"};
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         const struct entry *e = section_get(s, keys[i]);
         if (e && !(e->option->word && text_equal(entry_text(e), text_of(e->option->word))))
             return;
     }
     section_error(d, s, NULL,
-                  "nothing tells who this caller is; set api_key, unix_uid or unix_gid");
+                  "nothing tells who this caller is; set api_key, unix_uid, unix_gid, "
+                  "tls_subject or tls_fingerprint");
+}
+
+/* "AA:BB:…" or "aabb…", of exactly the digest's size. */
+static int parse_fingerprint(struct text text, unsigned char *ret_bytes)
+{
+    size_t digits = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        int value = hex_digit(text.at[i]);
+        if (text.at[i] == ':' && digits % 2 == 0 && i > 0 && text.at[i - 1] != ':' &&
+            i + 1 < text.size)
+            continue;
+        if (value < 0 || digits == 2UL * CALLER_FINGERPRINT_SIZE)
+            return -1;
+        ret_bytes[digits / 2] = (unsigned char)(ret_bytes[digits / 2] << 4 | value);
+        digits++;
+    }
+    return digits == 2UL * CALLER_FINGERPRINT_SIZE ? 0 : -1;
+}
+
+static void settle_fingerprints(const struct document *d, const struct section *s,
+                                struct caller_config *c)
+{
+    const struct entry *e = section_get(s, "tls_fingerprint");
+    if (c->tls_fingerprint.count > CALLER_FINGERPRINTS_MAX) {
+        section_error(d, s, e, "a caller has at most %d certificates at a time",
+                      CALLER_FINGERPRINTS_MAX);
+        return;
+    }
+    for (size_t i = 0; i < c->tls_fingerprint.count; i++) {
+        const char *text = c->tls_fingerprint.items[i];
+        if (parse_fingerprint(text_of(text), c->fingerprints[c->fingerprint_count]) == 0)
+            c->fingerprint_count++;
+        else
+            section_error(d, s, e,
+                          "\"%s\" is no SHA-256 fingerprint; write the 64 digits that openssl x509 "
+                          "-noout -fingerprint -sha256 prints, with or without colons",
+                          text);
+    }
+}
+
+/* Blanks around the signs are another program's way to write a name, and would never match. */
+static bool is_subject(const char *text)
+{
+    bool named = false;
+    for (size_t i = 0; text[i]; i++) {
+        bool escaped = i > 0 && text[i - 1] == '\\';
+        bool sign = !escaped && (text[i] == ',' || text[i] == '=' || text[i] == '+');
+        named |= sign && text[i] == '=';
+        if (sign && (i == 0 || text[i - 1] == ' ' || text[i + 1] == ' '))
+            return false;
+    }
+    return named;
+}
+
+static void check_subject(const struct document *d, const struct section *s,
+                          const struct caller_config *c)
+{
+    if (c->tls_subject && !is_subject(c->tls_subject))
+        section_error(d, s, section_get(s, "tls_subject"),
+                      "\"%s\" is no name as RFC 4514 writes it; openssl x509 -noout -subject "
+                      "-nameopt RFC2253 prints one: CN=shop,O=Example",
+                      c->tls_subject);
 }
 
 static void settle_burst(const struct document *d, const struct section *s, struct caller_config *c)
@@ -70,6 +135,8 @@ void caller_section_build(const struct document *d, const struct section *s,
         section_error(d, s, NULL, "out of memory");
     check_key(d, s, "api_key", c->api_key);
     check_key(d, s, "api_key_next", c->api_key_next);
+    settle_fingerprints(d, s, c);
+    check_subject(d, s, c);
     check_identity(d, s);
     settle_burst(d, s, c);
 }
@@ -212,12 +279,34 @@ static bool listens_on_unix(const struct server_config *server)
     return false;
 }
 
-/* systemd may pass a socket that the file does not name. */
-static void check_way_in(const struct document *d, const struct config *config, size_t caller)
+static bool has_key(const struct caller_config *c)
+{
+    return c->api_key || c->api_key_next;
+}
+
+static bool has_peer(const struct caller_config *c)
+{
+    return c->unix_uid != CONFIG_NO_ID || c->unix_gid != CONFIG_NO_ID;
+}
+
+static void check_certificate(const struct document *d, const struct config *config, size_t caller)
 {
     const struct caller_config *c = &config->callers[caller];
-    bool has_peer = c->unix_uid != CONFIG_NO_ID || c->unix_gid != CONFIG_NO_ID;
-    if (!has_peer || listens_on_unix(&config->server))
+    if ((!c->tls_subject && c->tls_fingerprint.count == 0) || config->server.tls_client_ca)
+        return;
+    const struct section *s = section_of(d, config, caller);
+    bool only = !has_key(c) && !has_peer(c);
+    if (s)
+        section_tell(d, only ? MESSAGE_ERROR : MESSAGE_WARNING, s,
+                     section_get(s, c->tls_subject ? "tls_subject" : "tls_fingerprint"),
+                     "programs are asked for certificates only where [server] has tls_client_ca");
+}
+
+/* systemd may pass a socket that the file does not name. */
+static void check_peer(const struct document *d, const struct config *config, size_t caller)
+{
+    const struct caller_config *c = &config->callers[caller];
+    if (!has_peer(c) || listens_on_unix(&config->server))
         return;
     const struct section *s = section_of(d, config, caller);
     if (s)
@@ -231,6 +320,7 @@ void caller_section_check(const struct document *d, const struct config *config)
     check_equals(d, config);
     for (size_t i = 0; i < config->caller_count; i++) {
         check_uses(d, config, i);
-        check_way_in(d, config, i);
+        check_peer(d, config, i);
+        check_certificate(d, config, i);
     }
 }

@@ -203,12 +203,21 @@ struct route_config {
 #define CONFIG_NO_PROVIDER SIZE_MAX
 #define CONFIG_NO_ID       UINT64_MAX
 
-/* A program that may use the proxy. Each of its keys, and its socket peer, is enough to know it. */
+enum { CALLER_FINGERPRINTS_MAX = 4, CALLER_FINGERPRINT_SIZE = 32 };
+
+/*
+ * A program that may use the proxy. Each of its keys, its socket's peer and its certificate are
+ * enough to know it.
+ */
 struct caller_config {
     char *name;
     struct secret *api_key, *api_key_next; /* NULL: none */
     uint64_t unix_uid, unix_gid;           /* CONFIG_NO_ID: any; both: none */
-    uint64_t rate;                         /* requests in the window; 0: no limit */
+    char *tls_subject;                     /* RFC 4514; NULL: any */
+    struct config_list tls_fingerprint;    /* as written */
+    unsigned char fingerprints[CALLER_FINGERPRINTS_MAX][CALLER_FINGERPRINT_SIZE]; /* SHA-256 */
+    size_t fingerprint_count;
+    uint64_t rate; /* requests in the window; 0: no limit */
     int64_t rate_window;
     uint64_t burst; /* resolved: 1 or more where there is a rate */
 };

@@ -266,6 +266,11 @@ const struct option options[] = {
     {IN_CALLER(unix_gid), .type = OPTION_NUMBER, .fallback = "none", .word = "none",
      .word_value = -1, .least = 0, .most = UINT32_MAX - 1LL,
      .help = "The program's group, likewise; where both are set, both must be right."},
+    {IN_CALLER(tls_subject), .type = OPTION_TEXT,
+     .help = "The subject of the program's client certificate, as RFC 4514 writes it: "
+             "CN=shop,O=Example."},
+    {IN_CALLER(tls_fingerprint), .type = OPTION_LIST,
+     .help = "SHA-256 fingerprints of its certificates, up to 4; a subject must be right as well."},
     {CALLER(rate), STORED(caller_config, rate), .type = OPTION_RATE, .fallback = "none",
      .word = "none",
      .help = "The most requests in a second, minute or hour; past it the answer is 429."},

@@ -67,6 +67,22 @@ static const struct caller_entry *find_peer(const struct caller_table *t,
     return e;
 }
 
+/* ---- the certificate ---- */
+
+static const struct caller_entry *find_certificate(const struct caller_table *t,
+                                                   const struct http_request *r)
+{
+    const struct http_peer_certificate *c = http_request_peer_certificate(r);
+    if (!c)
+        return NULL;
+    struct text fingerprint = {(const char *)c->fingerprint, sizeof(c->fingerprint)};
+    const struct caller_entry *e = caller_table_find(t, IDENTITY_FINGERPRINT, fingerprint);
+    if (!e)
+        return caller_table_find(t, IDENTITY_SUBJECT, text_of(c->subject));
+    const char *subject = e->caller->config->tls_subject;
+    return !subject || strcmp(subject, c->subject) == 0 ? e : NULL;
+}
+
 /* ---- the verdicts ---- */
 
 static int refuse(const struct admission *a, struct problem *problem)
@@ -102,6 +118,8 @@ int caller_gate_admit(const struct caller_table *t, const struct http_request *r
         return 0;
     if (caller_table_knows(t, IDENTITY_KEY))
         k = find_keys(t, a);
+    if (!k.entry && !k.wrong)
+        k.entry = find_certificate(t, r);
     if (!k.entry && !k.wrong && caller_table_knows(t, IDENTITY_PEER))
         k.entry = find_peer(t, r);
     if (!k.entry || k.wrong)

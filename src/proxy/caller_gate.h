@@ -14,7 +14,8 @@
 
 /*
  * Finds the caller of an admitted request, and counts the request against its limit. A key counts
- * before a socket's peer, since it is shown on purpose; a wrong one is refused whoever the peer is.
+ * before a certificate or a socket's peer, since it is shown on purpose; a wrong one is refused
+ * whoever the peer is.
  * 0 and *ret_caller (NULL where nobody is asked), or -1 and *problem; a caller that is only over
  * its limit is in *ret_caller all the same, which is else left as it is. `now_ns` is monotonic.
  */

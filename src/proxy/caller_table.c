@@ -139,8 +139,11 @@ static int add_caller(struct caller_table *t, size_t i, struct stats *stats,
 static int allocate(struct caller_table *t)
 {
     const struct config *config = t->config;
-    size_t places = 2;
-    while (places < 2 * config->caller_count * IDENTITIES_MAX)
+    struct caller_identity identities[IDENTITIES_MAX];
+    size_t places = 2, count = 0;
+    for (size_t i = 0; i < config->caller_count; i++)
+        count += caller_identities(config, i, identities);
+    while (places < 2 * count)
         places *= 2;
     t->mask = places - 1;
     t->words = config->caller_count / BITS + 1;

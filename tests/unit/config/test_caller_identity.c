@@ -29,6 +29,26 @@ static void keys_and_peer(void **state)
     unload(&l);
 }
 
+#define DIGEST "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+static void certificates(void **state)
+{
+    (void)state;
+    struct loaded l = load_caller("[caller a]\nunix_uid = 1\ntls_subject = CN=a\n"
+                                  "[caller b]\nunix_uid = 2\ntls_subject = CN=b\n"
+                                  "tls_fingerprint = " DIGEST "\n");
+    struct caller_identity i[IDENTITIES_MAX];
+    assert_int_equal(caller_identities(l.config, 0, i), 2);
+    assert_int_equal(i[1].kind, IDENTITY_SUBJECT);
+    assert_true(text_equal(i[1].bytes, TEXT("CN=a")));
+    assert_int_equal(caller_identities(l.config, 1, i), 2); /* its subject alone is not enough */
+    assert_int_equal(i[1].kind, IDENTITY_FINGERPRINT);
+    assert_int_equal(i[1].bytes.size, CALLER_FINGERPRINT_SIZE);
+    for (size_t k = 0; k < i[1].bytes.size; k++)
+        assert_int_equal(i[1].bytes.at[k], k);
+    unload(&l);
+}
+
 static void peers_differ_by_both_numbers(void **state)
 {
     (void)state;
@@ -47,6 +67,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_and_peer),
+        cmocka_unit_test(certificates),
         cmocka_unit_test(peers_differ_by_both_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

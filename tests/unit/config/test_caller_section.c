@@ -97,6 +97,8 @@ static void what_tells_nobody_is_a_mistake(void **state)
         {"[caller shop]\nunix_uid = www-data", "unix_uid"},
         {"[caller shop]\nunix_uid = 4294967295", "out of bounds"},
         {"[caller]\napi_key = " KEY, "the name is missing"},
+        {"[caller shop]\ntls_subject = CN=shop",
+         "[caller shop] tls_subject: programs are asked for"},
         {"[caller a b]\napi_key = " KEY, "a name is made of"},
         {"[caller shop]\napi_ky = " KEY, "did you mean api_key?"},
     };
@@ -140,6 +142,54 @@ static void callers_differ(void **state)
                    "[caller a]\nunix_uid = 7\n[caller b]\nunix_gid = 7\n"
                    "[caller c]\nunix_uid = 7\nunix_gid = 7\n[caller d]\nunix_uid = 7\n",
                    "[caller d] unix_uid: it is the same as unix_uid of [caller a]");
+}
+
+#define DIGEST "00112233445566778899AABBCCDDEEFF00112233445566778899aabbccddeeff"
+#define COLONS                                                                                     \
+    "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:"   \
+    "ee:00"
+
+/* Behind a key, since the server asks for no certificates; that is warned about. */
+static void try_certificate(const char *lines, const char *part)
+{
+    char text[4096];
+    (void)snprintf(text, sizeof(text), PROVIDER ROUTE SHOP "%s\n", lines);
+    if (part) {
+        assert_mistake(text, part);
+        return;
+    }
+    struct loaded l = load_sound(text);
+    assert_int_equal(l.messages.count, 1);
+    assert_told(&l, "warning: [caller shop] tls_");
+    unload(&l);
+}
+
+static void certificates(void **state)
+{
+    (void)state;
+    static const struct attempt attempts[] = {
+        {"tls_subject = CN=shop,O=Example", NULL},
+        {"tls_subject = CN=shop\\, inc,O=Example", NULL},
+        {"tls_subject = CN=shop + x,O=Example", "is no name as RFC 4514"},
+        {"tls_subject = CN=shop, O=Example", "is no name as RFC 4514"},
+        {"tls_subject = CN = shop", "is no name as RFC 4514"},
+        {"tls_subject = shop", "is no name as RFC 4514"},
+        {"tls_fingerprint = " DIGEST, NULL},
+        {"tls_fingerprint = " DIGEST ", " COLONS, NULL},
+        {"tls_fingerprint = " DIGEST "0", "is no SHA-256 fingerprint"},
+        {"tls_fingerprint = " COLONS ":", "is no SHA-256 fingerprint"},
+        {"tls_fingerprint = :" COLONS, "is no SHA-256 fingerprint"},
+        {"tls_fingerprint = 00:"
+         ":11",
+         "is no SHA-256 fingerprint"},
+        {"tls_fingerprint = 0:" DIGEST, "is no SHA-256 fingerprint"},
+        {"tls_fingerprint = 0011223344", "is no SHA-256 fingerprint"},
+        {"tls_fingerprint = x", "is no SHA-256 fingerprint"},
+        {"tls_fingerprint = " DIGEST ", " DIGEST, "it is the same as tls_fingerprint; leave one"},
+        {"tls_fingerprint = a, a, a, a, a", "at most 4 certificates"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(attempts); i++)
+        try_certificate(attempts[i].lines, attempts[i].mistake);
 }
 
 static void a_route_names_its_callers(void **state)
@@ -188,6 +238,7 @@ int main(void)
         cmocka_unit_test(what_tells_nobody_is_a_mistake),
         cmocka_unit_test(a_key_has_a_sensible_length),
         cmocka_unit_test(callers_differ),
+        cmocka_unit_test(certificates),
         cmocka_unit_test(a_route_names_its_callers),
         cmocka_unit_test(a_route_open_to_nobody_is_a_mistake),
         cmocka_unit_test(a_caller_without_a_route_is_warned_about),

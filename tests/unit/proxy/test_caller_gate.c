@@ -18,7 +18,7 @@
     "[caller till]\napi_key = literal:key-of-the-till-1\nrate = 2/s\nburst = 1\n"                  \
     "[caller user]\nunix_uid = 7\n"                                                                \
     "[caller group]\nunix_gid = 8\n"                                                               \
-    "[caller both]\nunix_uid = 7\nunix_gid = 8\n"
+    "[caller both]\napi_key = literal:key-of-the-both\nunix_uid = 7\nunix_gid = 8\n"
 
 /* As user:password in base64. */
 #define BASIC_SHOP   "Basic eDprZXktb2YtdGhlLXNob3AtMQ=="
@@ -170,6 +170,53 @@ static void peers_are_known_by_the_kernel(void **state)
     assert_unknown("Authorization: Basic %%%\r\n");
 }
 
+static void show_certificate(char *subject, unsigned char first)
+{
+    static struct http_peer_certificate c;
+    c = (struct http_peer_certificate){.subject = subject, .fingerprint = {first}};
+    bed.client.certificate = &c;
+}
+
+#define ZEROS "00000000000000000000000000000000000000000000000000000000000000"
+
+static int setup_certificates(void **state)
+{
+    (void)state;
+    return setup_with(
+        "[server]\naccept_hosts = *\n"
+        "[route a]\nprovider = none\nupstream = https://a.example\n"
+        "[caller named]\napi_key = literal:key-of-the-named\ntls_subject = CN=shop,O=Example\n"
+        "[caller pinned]\napi_key = literal:key-of-the-pinned\ntls_fingerprint = 01" ZEROS
+        ", 02" ZEROS "\n"
+        "[caller both]\napi_key = literal:key-of-the-both\ntls_subject = CN=till\ntls_fingerprint "
+        "= 03" ZEROS "\n"
+        "[caller keyed]\napi_key = literal:key-of-the-shop-1\n");
+}
+
+static void certificates_are_known_by_subject_or_fingerprint(void **state)
+{
+    (void)state;
+    assert_unknown("");
+    show_certificate((char[]){"CN=shop,O=Example"}, 9);
+    assert_caller("", "named");
+    show_certificate((char[]){"CN=shop,O=Example"}, 1);
+    assert_caller("", "pinned"); /* the closer look counts */
+    show_certificate((char[]){"CN=whoever"}, 2);
+    assert_caller("", "pinned");
+    show_certificate((char[]){"CN=till"}, 3);
+    assert_caller("", "both");
+    assert_caller("X-Api-Key: key-of-the-shop-1\r\n", "keyed");
+    assert_unknown("X-Api-Key: wrong\r\n");
+    show_certificate((char[]){"CN=till"}, 9);
+    assert_unknown("");
+    show_certificate((char[]){"CN=shop,O=Example"}, 3);
+    assert_unknown("");
+    show_certificate((char[]){"CN=shop,O=Exampl"}, 9);
+    assert_unknown("");
+    show_certificate((char[]){""}, 9);
+    assert_unknown("");
+}
+
 static void a_proxy_client_gets_407(void **state)
 {
     (void)state;
@@ -248,6 +295,8 @@ int main(void)
         TEST(keys_that_contradict_each_other_are_refused),
         TEST(peers_are_known_by_the_kernel),
         TEST(a_proxy_client_gets_407),
+        cmocka_unit_test_setup_teardown(certificates_are_known_by_subject_or_fingerprint,
+                                        setup_certificates, teardown),
         TEST(a_rate_is_held),
         TEST(routes_say_whom_they_let_in),
         cmocka_unit_test_setup_teardown(without_callers_all_come_in, setup_without, teardown),
