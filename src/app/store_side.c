@@ -34,7 +34,9 @@ static bool same_secret(const struct secret *a, const struct secret *b)
 void store_side_warn_of_restart(const struct app *a, const struct config *config)
 {
     const struct store_config *was = &a->started_with->store, *is = &config->store;
-    if (!same_text(was->file, is->file) || !same_secret(was->key, is->key) ||
+    if (!same_text(was->file, is->file) || !same_text(was->redis, is->redis) ||
+        was->patience != is->patience || !same_text(was->redis_user, is->redis_user) ||
+        !same_secret(was->redis_password, is->redis_password) || !same_secret(was->key, is->key) ||
         !same_secret(was->key_old, is->key_old))
         log_warning("[store]: takes effect only after a restart");
 }

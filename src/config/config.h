@@ -21,6 +21,7 @@
 #include "base/secret.h"
 #include "base/tls_identity.h"
 #include "base/url.h"
+#include "config/redis_url.h"
 #include "config/template.h"
 
 /* A list of texts, from a comma-separated value. */
@@ -90,7 +91,12 @@ struct server_config {
 
 /* Empty without a [store] section. */
 struct store_config {
-    char *file; /* NULL: no file */
+    char *file;  /* NULL: no file */
+    char *redis; /* NULL: no Redis; never both */
+    struct redis_place redis_place;
+    char *redis_user;              /* NULL: Redis' default user */
+    struct secret *redis_password; /* NULL: none */
+    int64_t patience;
     struct secret *key, *key_old;
 };
 

@@ -80,6 +80,17 @@ const struct option options[] = {
     {IN_STORE(file), .type = OPTION_TEXT, .flags = OPTION_RESTART,
      .help = "The file that keeps tokens over a restart; several instances on one host may share "
              "it."},
+    {IN_STORE(redis), .type = OPTION_TEXT, .flags = OPTION_RESTART,
+     .help = "The Redis through which a fleet of instances shares tokens: redis://HOST:PORT/DB, "
+             "redis+sentinel://HOST,HOST/SERVICE or unix:///PATH."},
+    {IN_STORE(redis_user), .type = OPTION_TEXT, .flags = OPTION_RESTART,
+     .help = "The user to log in to Redis as; without one, its default user."},
+    {IN_STORE(redis_password), .type = OPTION_SECRET, .flags = OPTION_RESTART,
+     .help = "The password to log in to Redis with."},
+    {IN_STORE(patience), .type = OPTION_DURATION, .fallback = "50ms", .flags = OPTION_RESTART,
+     .least = 5, .most = 5000,
+     .help = "How long a request that needs a token may wait for the store's answer; then it is "
+             "got without the store."},
     {IN_STORE(key), .type = OPTION_SECRET, .flags = OPTION_REQUIRED | OPTION_RESTART,
      .help = "The key that seals what is stored: 32 bytes in base64."},
     {IN_STORE(key_old), .type = OPTION_SECRET, .flags = OPTION_RESTART,

@@ -375,7 +375,6 @@ struct redis_session *redis_session_new(struct loop *loop,
         return NULL;
     *s = (struct redis_session){
         .loop = loop,
-        .place = config->place,
         .user = config->user ? text_dup(text_of(config->user)) : NULL,
         .password = secret_ref(config->password),
         .proof = config->proof,
@@ -383,6 +382,7 @@ struct redis_session *redis_session_new(struct loop *loop,
         .events = *events,
         .ping = {.done = on_pong},
     };
+    s->place = *config->place;
     s->ping.ctx = s;
     timer_init(&s->timer, on_pause_over);
     if (config->user && !s->user) {

@@ -18,9 +18,9 @@ that vanished is noticed. Control thread only.
 struct redis_session;
 
 struct redis_session_config {
-    struct redis_place place;
-    const char *user;        /* NULL: Redis' default user; copied */
-    struct secret *password; /* NULL: none; takes a reference */
+    const struct redis_place *place; /* copied */
+    const char *user;                /* NULL: Redis' default user; copied */
+    struct secret *password;         /* NULL: none; takes a reference */
     /*
      * The last command of the login; the session is up when its answer is no error. A SUBSCRIBE, or
      * one that proves that all is allowed and possible which will be asked. Not copied.

@@ -319,7 +319,7 @@ static struct redis_session *connect_for(struct store_redis *r, struct loop *loo
                                          const struct store_redis_config *c, bool asking)
 {
     struct redis_session_config config = {
-        .place = *c->place,
+        .place = c->place,
         .user = c->user,
         .password = c->password,
         .proof = asking ? proof : subscription,

@@ -195,7 +195,7 @@ void attempt_begin(struct token_source *s, bool ordered, int64_t now_ms)
         .deadline_ms = now_ms + s->provider->token_timeout,
         .ordered = ordered,
         .utc_date = s->utc_date,
-        .patience_ms = STORE_PATIENCE_MS,
+        .patience_ms = s->env.patience_ms,
     };
     if (s->sharing.postponed_ms) /* which has taken a part of it */
         s->attempt.patience_ms -= now_ms - s->sharing.postponed_ms;

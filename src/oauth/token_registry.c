@@ -174,6 +174,7 @@ static struct entry *entry_new(struct token_registry *r, struct config *config, 
     if (r->store) {
         env.ask = ask_store;
         env.unlock = unlock_store;
+        env.patience_ms = token_store_patience(r->store);
         env.store_is_shared = token_store_is_shared(r->store);
     }
     e->source =

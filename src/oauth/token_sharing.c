@@ -6,8 +6,6 @@ enum {
     POLL_FIRST_MS = 50,     /* while requests wait for another instance, doubling */
     POLL_MAX_MS = 1000,     /* and while none does */
     PATIENCE_MAX_MS = 1000, /* where no request waits */
-    PATIENCE_LOAD_MS = 40,  /* of a request, with a load that runs already */
-    PATIENCE_ASIDE_MS = 25, /* of a question that a request may have to wait for */
     SAVE_AGAIN_MS = 5000,
     OVERTAKEN_MAX = 3,
 };
@@ -27,6 +25,18 @@ static int ask(struct token_source *s, enum token_step step, const struct token_
     s->chain.shared |= question->verb == STORE_SAVE;
     s->sharing.step = step;
     return 0;
+}
+
+/* Of a question that a request may have to wait for. */
+static int64_t patience_aside(const struct token_source *s)
+{
+    return s->env.patience_ms / 2;
+}
+
+/* Of a request, with a load that runs already. */
+static int64_t patience_with_load(const struct token_source *s)
+{
+    return s->env.patience_ms * 4 / 5;
 }
 
 /* How long the store may think about it: requests that wait for the token lose no more than that.
@@ -106,7 +116,7 @@ static struct token_ask saving(struct token_source *s, const struct token_entry 
                               .entry = e,
                               .generation = s->sharing.saving,
                               .keep_ms = keep_time(s, e, now_ms),
-                              .patience_ms = PATIENCE_ASIDE_MS};
+                              .patience_ms = patience_aside(s)};
 }
 
 static void saved(struct token_source *s)
@@ -266,7 +276,7 @@ static void wait_for_other(struct token_source *s, int64_t now_ms)
     int64_t pause = !pressing ? POLL_MAX_MS : a->pause_ms ? a->pause_ms * 2 : POLL_FIRST_MS;
     a->pause_ms = pause < POLL_MAX_MS ? pause : POLL_MAX_MS;
     a->poll_ms = now_ms + jitter_ms(a->pause_ms, 20, s->env.random(s->env.ctx));
-    a->patience_ms = STORE_PATIENCE_MS;
+    a->patience_ms = s->env.patience_ms;
     s->sharing.step = STEP_WAITING;
 }
 
@@ -440,7 +450,7 @@ bool sharing_postpones_too_long(struct token_source *s, int64_t now_ms)
 {
     if (!s->sharing.postponed_ms)
         s->sharing.postponed_ms = now_ms;
-    if (s->sharing.step != STEP_LOADING || now_ms < s->sharing.postponed_ms + PATIENCE_LOAD_MS)
+    if (s->sharing.step != STEP_LOADING || now_ms < s->sharing.postponed_ms + patience_with_load(s))
         return false;
     s->sharing.step = STEP_NONE;
     return true;
@@ -462,7 +472,7 @@ void sharing_run(struct token_source *s, int64_t now_ms)
 {
     struct sharing *sh = &s->sharing;
     struct token_ask load = {.verb = STORE_LOAD, .patience_ms = PATIENCE_MAX_MS};
-    struct token_ask lock = {.verb = STORE_LOCK, .patience_ms = PATIENCE_ASIDE_MS};
+    struct token_ask lock = {.verb = STORE_LOCK, .patience_ms = patience_aside(s)};
     if (sh->step == STEP_WAITING) {
         poll_other(s, now_ms);
     } else if (sh->step == STEP_NONE && sh->look) {
@@ -485,6 +495,6 @@ int64_t sharing_next(const struct token_source *s)
         return s->attempt.poll_ms < s->attempt.deadline_ms ? s->attempt.poll_ms
                                                            : s->attempt.deadline_ms;
     if (sh->step == STEP_LOADING && sh->postponed_ms)
-        return sh->postponed_ms + PATIENCE_LOAD_MS;
+        return sh->postponed_ms + patience_with_load(s);
     return sh->step == STEP_NONE && sh->unsaved ? sh->again_ms : INT64_MAX;
 }

@@ -223,6 +223,8 @@ struct token_source *token_source_new(struct config *config, size_t provider, st
     s->config = config_ref(config);
     s->provider = p;
     s->env = *env;
+    if (!s->env.patience_ms)
+        s->env.patience_ms = STORE_PATIENCE_MS;
     s->sharing.look = env->ask != NULL;
     s->chain = (struct chain){
         .token = secret_ref(p->refresh_token), .expires_ms = INT64_MAX, .shared = true};

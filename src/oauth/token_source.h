@@ -87,6 +87,7 @@ struct token_source_env {
     int (*ask)(void *ctx, const struct token_ask *question, int64_t now_ms);
     /* Gives the right to fetch back; while it is held, the environment extends it. */
     void (*unlock)(void *ctx);
+    int64_t patience_ms;  /* how long requests may wait for the store; 0: STORE_PATIENCE_MS */
     bool store_is_shared; /* others may reach it while this instance cannot */
 };
 

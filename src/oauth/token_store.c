@@ -15,7 +15,7 @@ struct token_store {
 
     bool up;
     bool saves_fail; /* the last save could not be written */
-    int64_t pause_ms;
+    int64_t patience_ms, pause_ms;
     struct timer pause_timer;
     struct store_op probe;
 
@@ -129,7 +129,7 @@ static int begin(struct token_store *s, struct store_op *op)
     op->store = s;
     list_push_back(&s->under_way, &op->link);
     timer_init(&op->timer, on_late);
-    timer_start(s->loop, &op->timer, op->patience_ms ? op->patience_ms : STORE_PATIENCE_MS);
+    timer_start(s->loop, &op->timer, op->patience_ms ? op->patience_ms : s->patience_ms);
     return 0;
 }
 
@@ -181,6 +181,16 @@ void token_store_news(struct token_store *s, const struct store_name *name, uint
     }
 }
 
+int64_t token_store_patience(const struct token_store *s)
+{
+    return s->patience_ms;
+}
+
+void token_store_set_patience(struct token_store *s, int64_t patience_ms)
+{
+    s->patience_ms = patience_ms;
+}
+
 bool token_store_is_shared(const struct token_store *s)
 {
     return s->backend->shared;
@@ -208,7 +218,11 @@ struct token_store *token_store_new(struct loop *loop, const struct store_backen
     struct token_store *s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
-    *s = (struct token_store){.loop = loop, .backend = backend, .self = self, .up = true};
+    *s = (struct token_store){.loop = loop,
+                              .backend = backend,
+                              .self = self,
+                              .up = true,
+                              .patience_ms = STORE_PATIENCE_MS};
     list_init(&s->under_way);
     list_init(&s->listeners);
     timer_init(&s->pause_timer, on_pause_over);

@@ -26,7 +26,7 @@ enum {
     STORE_NAME_SIZE = 32,        /* of an entry: a keyed hash */
     STORE_OWNER_SIZE = 16,       /* of who holds the right to fetch: random */
     STORE_VALUE_MAX = 96 * 1024, /* bytes of a sealed entry */
-    STORE_PATIENCE_MS = 50,      /* the longest that a question may delay anybody */
+    STORE_PATIENCE_MS = 50,      /* the longest that a question may delay anybody, as a rule */
     STORE_PAUSE_FIRST_MS = 1000, /* until a store that is away is probed, doubling */
     STORE_PAUSE_MAX_MS = 10 * 1000,
 };
@@ -87,7 +87,7 @@ struct store_op {
     int64_t keep_ms;          /* of a save: the store may forget the entry after this time */
     struct store_owner owner; /* of lock, extension and unlock */
     int64_t lock_ms;     /* of lock and extension; a holder that dies frees it at the latest then */
-    int64_t patience_ms; /* how long to wait for the answer; 0: STORE_PATIENCE_MS */
+    int64_t patience_ms; /* how long to wait for the answer; 0: token_store_patience */
     /* Never called from inside token_store_ask. `found` is set for a load and a lock, else NULL. */
     void (*done)(struct store_op *op, enum store_status status, const struct store_found *found);
 
@@ -124,6 +124,10 @@ struct store_listener {
 };
 
 void token_store_listen(struct token_store *s, struct store_listener *l);
+
+/* How long a question may delay requests: STORE_PATIENCE_MS unless that was set. */
+int64_t token_store_patience(const struct token_store *s);
+void token_store_set_patience(struct token_store *s, int64_t patience_ms);
 
 /*
  * True when others may reach the store while this instance cannot: then a refresh token that was

@@ -208,7 +208,7 @@ def test_a_key_that_is_none_is_a_mistake(shop):
         assert result.status == 78
         assert "[store] key: key is not 32 bytes in base64" in result.output
     text = shop.config()
-    for line, word in ((f"file = {shop.path}\n", "file is missing"),
+    for line, word in ((f"file = {shop.path}\n", "file or redis is missing"),
                        (f"key = literal:{shop.key}\n", "key is missing")):
         assert word in shop.stage.bearerd(text.replace(line, "")).check().output
 

@@ -3,7 +3,9 @@
 from .bearerd import Bearerd, CliResult, section
 from .canary import Canary
 from .client import Client, in_parallel
+from .fleet import AWAY, BACK, Fleet, Load, milliseconds, store_key
 from .idp import MISSING, Idp
+from .redis import Redis, Sentinel
 from .rotating import RotatingIdp
 from .server import Server
 from .tls import Tls
@@ -13,7 +15,8 @@ from .waiting import wait_until
 from .wire import Fields, Malformed, Truncated
 
 __all__ = [
+    "AWAY", "BACK", "Fleet", "Load", "milliseconds", "store_key",
     "Bearerd", "Canary", "CliResult", "Client", "EchoApi", "Fields", "Idp", "MISSING", "Malformed",
-    "RotatingIdp", "Server", "Tls", "Truncated", "Upstream", "in_parallel", "replying", "section",
-    "wait_until", "wire",
+    "Redis", "RotatingIdp", "Sentinel", "Server", "Tls", "Truncated", "Upstream", "in_parallel",
+    "replying", "section", "wait_until", "wire",
 ]

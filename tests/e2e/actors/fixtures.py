@@ -10,6 +10,7 @@ from .bearerd import Bearerd, section
 from .browser import browser, chromium  # noqa: F401: fixtures
 from .canary import Canary
 from .idp import Idp
+from .redis import BINARY as REDIS, Redis
 from .tls import Tls
 from .upstream import EchoApi, Upstream
 
@@ -117,6 +118,14 @@ def api(stage, idp):
 def upstream(stage):
     """Makes a raw upstream from scripts, one per connection."""
     return lambda *scripts, **options: stage.add(Upstream(*scripts, **options))
+
+
+@pytest.fixture
+def redis(stage):
+    """A real redis-server."""
+    if not REDIS:
+        pytest.skip("no redis-server here")
+    return stage.add(Redis(stage.folder / "redis").start())
 
 
 @pytest.fixture

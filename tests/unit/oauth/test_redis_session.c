@@ -8,6 +8,7 @@ struct bed {
     struct loop *loop;
     struct redis_peer peer, other;
     struct redis_session *session;
+    struct redis_place place;
     struct redis_session_config config;
     struct redis_call call;
     int ups, downs, messages, answers;
@@ -52,10 +53,11 @@ static int setup(void **state)
     assert_non_null(bed->loop);
     peer_start(&bed->peer, bed->loop);
     peer_start(&bed->other, bed->loop);
-    bed->config = (struct redis_session_config){.proof = proof, .proof_count = 1};
-    bed->config.place.kind = REDIS_SERVERS;
-    bed->config.place.host_count = 1;
-    bed->config.place.hosts[0] = (struct redis_host){.name = "127.0.0.1", .port = bed->peer.port};
+    bed->config =
+        (struct redis_session_config){.place = &bed->place, .proof = proof, .proof_count = 1};
+    bed->place.kind = REDIS_SERVERS;
+    bed->place.host_count = 1;
+    bed->place.hosts[0] = (struct redis_host){.name = "127.0.0.1", .port = bed->peer.port};
     bed->call = (struct redis_call){.done = on_done, .ctx = bed};
     *state = bed;
     return 0;
@@ -83,7 +85,7 @@ static void open_session(struct bed *bed)
 
 static void add_host(struct bed *bed, const char *name, uint16_t port)
 {
-    struct redis_host *host = &bed->config.place.hosts[bed->config.place.host_count++];
+    struct redis_host *host = &bed->place.hosts[bed->place.host_count++];
     (void)snprintf(host->name, sizeof(host->name), "%s", name);
     host->port = port;
 }
@@ -139,7 +141,7 @@ static void it_logs_in_as_it_is_told(void **state)
     struct bed *bed = *state;
     bed->config.user = "bob";
     bed->config.password = secret_new(TEXT("pw"));
-    bed->config.place.db = 3;
+    bed->place.db = 3;
     open_session(bed);
     welcome(&bed->peer, user_login, "+OK\r\n+OK\r\n:1\r\n");
     TURN_UNTIL(bed->loop, bed->ups == 1);
@@ -257,14 +259,14 @@ static void the_next_host_is_tried_at_once(void **state)
 static void a_name_is_looked_up(void **state)
 {
     struct bed *bed = *state;
-    (void)snprintf(bed->config.place.hosts[0].name, REDIS_HOST_SIZE, "localhost");
+    (void)snprintf(bed->place.hosts[0].name, REDIS_HOST_SIZE, "localhost");
     come_up(bed); /* [::1] may be tried first, and refuses */
 }
 
 static void a_name_that_does_not_exist_is_told(void **state)
 {
     struct bed *bed = *state;
-    (void)snprintf(bed->config.place.hosts[0].name, REDIS_HOST_SIZE, "no such name");
+    (void)snprintf(bed->place.hosts[0].name, REDIS_HOST_SIZE, "no such name");
     open_session(bed);
     expect_down(bed, 1, "no such name");
 }
@@ -305,8 +307,8 @@ static void a_sentinel_is_asked_for_the_master(void **state)
                                         "$8\r\nmymaster\r\n";
     struct bed *bed = *state;
     char answer[64];
-    bed->config.place.kind = REDIS_SENTINELS;
-    (void)snprintf(bed->config.place.service, REDIS_SERVICE_SIZE, "mymaster");
+    bed->place.kind = REDIS_SENTINELS;
+    (void)snprintf(bed->place.service, REDIS_SERVICE_SIZE, "mymaster");
     (void)snprintf(answer, sizeof(answer), "*2\r\n$9\r\n127.0.0.1\r\n$%d\r\n%u\r\n",
                    snprintf(NULL, 0, "%u", bed->other.port), bed->other.port);
     bed->config.password = secret_new(TEXT("pw")); /* the master's, not for the sentinel */
@@ -327,8 +329,8 @@ static void a_sentinel_that_knows_nothing_is_told(void **state)
     static const char *const answers[] = {"*-1\r\n", "+OK\r\n", "*1\r\n$1\r\na\r\n",
                                           "*2\r\n$1\r\na\r\n$1\r\n0\r\n", "-IDONTKNOW\r\n"};
     struct bed *bed = *state;
-    bed->config.place.kind = REDIS_SENTINELS;
-    (void)snprintf(bed->config.place.service, REDIS_SERVICE_SIZE, "mymaster");
+    bed->place.kind = REDIS_SENTINELS;
+    (void)snprintf(bed->place.service, REDIS_SERVICE_SIZE, "mymaster");
     open_session(bed);
     for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
         peer_accept(&bed->peer);
@@ -353,7 +355,7 @@ static void what_is_published_is_heard(void **state)
 static void it_may_end_at_any_time(void **state)
 {
     struct bed *bed = *state;
-    (void)snprintf(bed->config.place.hosts[0].name, REDIS_HOST_SIZE, "localhost");
+    (void)snprintf(bed->place.hosts[0].name, REDIS_HOST_SIZE, "localhost");
     for (int i = 0; i < 12; i++) {
         open_session(bed);
         for (int turn = 0; turn < i; turn++)

@@ -166,6 +166,20 @@ static void a_slow_save_is_no_loss_of_the_store(void **state)
     bed->frees = 0;
 }
 
+static void patience_may_be_longer(void **state)
+{
+    struct bed *bed = *state;
+    struct asker a = {.op = {.verb = STORE_LOAD, .done = done}};
+    assert_int_equal(token_store_patience(bed->store), STORE_PATIENCE_MS);
+    token_store_set_patience(bed->store, 4 * STORE_PATIENCE_MS);
+    assert_int_equal(token_store_patience(bed->store), 4 * STORE_PATIENCE_MS);
+    assert_int_equal(token_store_ask(bed->store, &a.op), 0);
+    pass(bed, 2 * STORE_PATIENCE_MS);
+    assert_int_equal(a.answers, 0);
+    pass(bed, 2 * STORE_PATIENCE_MS + 2);
+    assert_answer(&a, STORE_AWAY);
+}
+
 static void a_store_that_is_away_is_probed(void **state)
 {
     static const struct store_name zero;
@@ -302,11 +316,12 @@ static int close_bed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(answers_reach_those_who_asked),     TEST(nobody_waits_longer_than_50_ms),
-        TEST(patience_may_be_shorter),           TEST(a_slow_save_is_no_loss_of_the_store),
-        TEST(a_store_that_is_away_is_probed),    TEST(the_pause_has_a_limit),
-        TEST(a_back_end_may_find_out_itself),    TEST(a_save_may_fail_alone),
-        TEST(what_is_cancelled_is_not_answered), TEST(news_go_to_whom_they_concern),
+        TEST(answers_reach_those_who_asked), TEST(nobody_waits_longer_than_50_ms),
+        TEST(patience_may_be_shorter),       TEST(a_slow_save_is_no_loss_of_the_store),
+        TEST(patience_may_be_longer),        TEST(a_store_that_is_away_is_probed),
+        TEST(the_pause_has_a_limit),         TEST(a_back_end_may_find_out_itself),
+        TEST(a_save_may_fail_alone),         TEST(what_is_cancelled_is_not_answered),
+        TEST(news_go_to_whom_they_concern),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
