@@ -61,7 +61,11 @@ static void what_is_missing_or_wrong_is_told(void **state)
 {
     (void)state;
     assert_told("[store]\nfile = x\n", "[store]: key is missing");
-    assert_told("[store]\nkey = " KEY "\n", "[store]: file is missing");
+    assert_told("[store]\nkey = " KEY "\n", "[store]: file or redis is missing");
+    assert_told("[store]\nfile = x\nredis = redis://a\nkey = " KEY "\n", "exclude each other");
+    assert_told("[store]\nredis = redis://a:x\nkey = " KEY "\n", "[store] redis: ");
+    assert_told("[store]\nredis = redis://a\nredis_user = b\nkey = " KEY "\n",
+                "redis_user needs a redis_password");
     assert_told("[store]\nfile = x\nkey = literal:c2hvcnQ=\n",
                 "[store] key: key is not 32 bytes in base64; make one with: openssl rand");
     assert_told("[store]\nfile = x\nkey = " KEY "\nkey_old = literal:%%%\n",
