@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -46,7 +47,8 @@ struct store_file {
 
     pthread_mutex_t lock; /* queues, done, stopping */
     struct list done;
-    bool stopping, look_queued;
+    bool stopping;
+    atomic_bool look_queued; /* and not begun */
     struct hand asker, writer;
     struct watch done_watch, inotify_watch;
 
@@ -146,9 +148,12 @@ static void ask(struct hand *h, struct list *jobs)
 {
     struct error err = {0};
     bool damaged;
-    for (struct job *job = next_job(jobs, NULL); job; job = next_job(jobs, job))
+    for (struct job *job = next_job(jobs, NULL); job; job = next_job(jobs, job)) {
+        if (job->look)
+            atomic_store(&h->file->look_queued, false);
         if (job->verb != STORE_LOAD)
             do_lock(h, job);
+    }
     if (store_table_refresh(&h->file->table, &h->disk, &damaged, &err) && !*err.text)
         (void)error_set(&err, "out of memory");
     for (struct job *job = next_job(jobs, NULL); job; job = next_job(jobs, job))
@@ -306,7 +311,6 @@ static void on_done(struct watch *w, uint32_t events UNUSED)
     (void)pthread_mutex_unlock(&f->lock);
     for (struct list *link; (link = list_pop_front(&jobs));) {
         struct job *job = CONTAINER_OF(link, struct job, link);
-        f->look_queued &= !job->look;
         conclude(f, job);
         job_free(job);
     }
@@ -337,10 +341,12 @@ static void on_inotify(struct watch *w, uint32_t events UNUSED)
     bool named = false;
     for (ssize_t got; (got = read(w->fd, buffer, sizeof(buffer))) > 0;)
         named |= names_the_file(f, buffer, (size_t)got);
-    struct job *job = named && !f->look_queued ? job_new(f, NULL) : NULL;
+    /* one that has begun may have read the file before this change of it */
+    struct job *job = named && !atomic_load(&f->look_queued) ? job_new(f, NULL) : NULL;
     if (!job)
         return;
-    job->look = f->look_queued = true;
+    job->look = true;
+    atomic_store(&f->look_queued, true);
     enqueue(&f->asker, job);
 }
 
