@@ -68,7 +68,8 @@ const struct option options[] = {
     {IN_SERVER(tls_key), .type = OPTION_FILE,
      .help = "A PEM file with the key of tls_cert, without a passphrase."},
     {IN_SERVER(tls_client_ca), .type = OPTION_FILE,
-     .help = "A PEM file with the authorities of client certificates: clients must show one."},
+     .help = "A PEM file with the authorities of client certificates: clients must show one; where "
+             "there are callers, they may."},
     {IN_SERVER(via), .type = OPTION_FLAG, .fallback = "on", .help = "Add a Via field to requests."},
     {IN_SERVER(log_level), .type = OPTION_CHOICE, .fallback = "info",
      .choices = "error, warning, info, debug", .help = "How much the event log tells."},
