@@ -103,6 +103,34 @@ static void one_that_is_asked_often_is_suspended(void **state UNUSED)
     AWAIT(http_server_connections(bed.server) == 0);
 }
 
+/* While one waits, the daemon is run only as often as asked: that must do for all steps of others.
+ */
+static void beside_one_that_waits_the_next_request_is_seen_at_once(void **state UNUSED)
+{
+    struct wire waiting, client;
+    bed_connect(&waiting);
+    wire_say(&waiting, BED_GET);
+    struct bed_request *held = bed_arrived(0);
+    AWAIT(held->body_ends == 1);
+    bed_connect(&client);
+    wire_say(&client, BED_GET);
+    struct bed_request *q = bed_arrived(1);
+    AWAIT(q->body_ends == 1);
+    bed_answer(q);
+    http_server_turn(bed.server); /* from here on only the socket can tell of more */
+    wire_hear(&client);
+    assert_non_null(strstr(wire_words(&client), "answer to /\n"));
+    wire_say(&client, BED_GET);
+    bed_settle();
+    assert_int_equal(bed.count, 3);
+    bed_answer(bed_arrived(2));
+    bed_answer(held);
+    bed_await_done(held, HTTP_END_OK);
+    wire_close(&waiting);
+    wire_close(&client);
+    AWAIT(http_server_connections(bed.server) == 0);
+}
+
 static unsigned head_status;
 static uint64_t head_size;
 
@@ -223,6 +251,7 @@ int main(void)
         BED_TEST(an_answer_may_end_the_connection),
         BED_TEST(an_answer_may_come_late_or_in_any_call),
         BED_TEST(one_that_is_asked_often_is_suspended),
+        BED_TEST(beside_one_that_waits_the_next_request_is_seen_at_once),
         BED_TEST(answers_without_a_body_keep_the_connection_in_step),
         BED_TEST(without_a_length_nothing_follows_the_head),
         BED_TEST(a_whole_answer_to_head_is_cut_to_its_head),
