@@ -103,8 +103,7 @@ static void one_that_is_asked_often_is_suspended(void **state UNUSED)
     AWAIT(http_server_connections(bed.server) == 0);
 }
 
-/* While one waits, the daemon is run only as often as asked: that must do for all steps of others.
- */
+/* While one waits, the daemon runs only as often as asked: enough for all steps of others. */
 static void beside_one_that_waits_the_next_request_is_seen_at_once(void **state UNUSED)
 {
     struct wire waiting, client;
