@@ -35,7 +35,8 @@ def arguments() -> argparse.Namespace:
                         help=f"instead of each scenario's own, out of {', '.join(SYSTEMS)}")
     parser.add_argument("--rounds", type=int, help="default: 5, with --record 3")
     parser.add_argument("--seconds", type=int,
-                        help="of load, per system and round; default: 2, with --record 1")
+                        help="of load, per system and round (rotation: three times that); default: "
+                             "2, with --record 1")
     parser.add_argument("--bearerd", metavar="PATH", help="the binary to measure")
     parser.add_argument("--before", metavar="PATH", help="another build, the system `before`")
     parser.add_argument("--json", metavar="FILE", help="write every figure there")
@@ -74,7 +75,7 @@ def run_scenario(scenario: Scenario, args: argparse.Namespace, directory: Path) 
         backend.start()
         proxies = {}
         for name in systems(scenario.name, args):
-            proxies[name] = proxy = Proxy(name, backend, scenario.tls, binary(name, args))
+            proxies[name] = proxy = Proxy(name, backend, scenario, binary(name, args))
             stack.callback(proxy.process.stop)
             proxy.start()
         result = {"name": scenario.name, "title": scenario.title, "clients": scenario.clients,
@@ -121,7 +122,7 @@ def complaints(result: dict) -> list[str]:
     """What makes a scenario's figures worthless."""
     found = []
     if len(set(result["wires"].values())) > 1:
-        found.append(f"the systems speak differently to the upstream: {result['wires']}")
+        found.append(f"the systems speak different protocols: {result['wires']}")
     if not all(result.get("resumed", {}).values()):
         found.append(f"TLS sessions were not resumed: {result['resumed']}")
     if result.get("token_requests", {}).get("bearerd-rotating", 2) < 2:

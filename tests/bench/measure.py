@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ CLIENT_HEADERS = {
 
 
 def check(proxy: Proxy, scenario: Scenario) -> str:
-    """One request of the scenario, checked byte for byte; returns what protocol the backend saw.
+    """One request of the scenario, checked byte for byte; returns the protocols on both sides.
 
     The backend answers 401 unless the token arrived, and exactly it: the client's own
     Authorization must not pass either."""
@@ -37,7 +38,19 @@ def check(proxy: Proxy, scenario: Scenario) -> str:
         raise BenchError(f"{proxy.name}: the answer to {scenario.method} {scenario.path} is not "
                          f"the backend's ({len(answer)} bytes instead of {len(expected)})")
     wire = _request(proxy, "GET", "/api/check", None, {"Authorization": "Bearer of-the-client"})
-    return json.loads(wire)["wire"].strip()
+    return _client_wire(proxy) + json.loads(wire)["wire"].strip()
+
+
+def _client_wire(proxy: Proxy) -> str:
+    """Protocol and cipher of the client's side, or nothing."""
+    if not proxy.tls_in:
+        return ""
+    connection = _connection(proxy)
+    try:
+        connection.connect()
+        return " ".join(map(str, connection.sock.cipher())) + ", "
+    finally:
+        connection.close()
 
 
 def resumes_sessions(proxy: Proxy) -> bool:
@@ -82,8 +95,15 @@ def idle_memory(proxy: Proxy, connections: int) -> dict:
             "kib_each": (after - before) / connections}
 
 
+def _connection(proxy: Proxy) -> http.client.HTTPConnection:
+    if not proxy.tls_in:
+        return http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+    trust = ssl.create_default_context(cafile=str(proxy.ca))
+    return http.client.HTTPSConnection("127.0.0.1", proxy.port, timeout=30, context=trust)
+
+
 def _request(proxy: Proxy, method: str, path: str, body: bytes | None, extra: dict) -> bytes:
-    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+    connection = _connection(proxy)
     try:
         connection.request(method, path, body=body, headers=CLIENT_HEADERS | extra)
         response = connection.getresponse()
@@ -115,7 +135,10 @@ def parked_requests(proxy: Proxy, scenario: Scenario, seconds: int) -> Iterator[
 
 
 def load(proxy: Proxy, scenario: Scenario, seconds: int) -> dict:
-    """Put one round's load on it and return the figures; it never judges them."""
+    """Put one round's load on it and return the figures; it never judges them.
+
+    One request goes before it: while the others had their turns a token may have died."""
+    _request(proxy, "GET", "/api/check", None, {})
     process = proxy.process
     cpu, ticks = process.cpu_us(), process.ticks()
     with parked_requests(proxy, scenario, seconds) as parked:
@@ -175,10 +198,11 @@ def _load(proxy: Proxy, scenario: Scenario, seconds: int) -> dict:
 
 
 def _wrk_argv(proxy: Proxy, scenario: Scenario, seconds: int) -> list[str]:
+    scheme = "https" if proxy.tls_in else "http"
     headers = [word for item in CLIENT_HEADERS.items() for word in ("-H", ": ".join(item))]
     return ["setpriv", "--pdeathsig", "KILL", "taskset", "-c", str(LOAD_CORE), tool("wrk"),
             "-t", "1", "-c", str(scenario.clients), "-d", str(seconds), "--timeout", "10", *headers,
-            "-s", LOAD_SCRIPT, f"http://127.0.0.1:{proxy.port}{scenario.path}",
+            "-s", LOAD_SCRIPT, f"{scheme}://127.0.0.1:{proxy.port}{scenario.path}",
             "--", scenario.method, str(scenario.body_bytes)]
 
 

@@ -18,7 +18,8 @@ class Scenario:
     method: str = "GET"
     body_bytes: int = 0
     answer_bytes: int = SMALL_BYTES
-    tls: bool = False
+    tls: bool = False  # to the upstream
+    tls_in: bool = False  # from the clients
     parked: int = 0  # clients beside these whose requests take two seconds
     idle: int = 0  # no load: so many client connections that are kept and say nothing
     reconnects: bool = False  # the upstream ends each connection: TLS sessions must be resumed
@@ -55,6 +56,7 @@ def _slow(ms: int, clients: int) -> Scenario:
 SCENARIOS = {s.name: s for s in (
     _get(1), _get(32), _get(256), _post(32), _post(256),
     _tls(32), _tls(256), _post(32, tls=True), _post(256, tls=True),
+    Scenario("tls-in-32", "GET 1 KiB, 32 clients that speak TLS to the proxy", 32, tls_in=True),
     Scenario("tls-connect", "GET 1 KiB, each over a new TLS connection to the upstream, 8 clients",
              8, path="/api/close", tls=True, reconnects=True),
     _download(1), _download(16),

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from processes import BenchError, Process, free_port
-from scenarios import LARGE_BYTES, POST_BYTES, SMALL_BYTES
+from scenarios import LARGE_BYTES, POST_BYTES, SMALL_BYTES, Scenario
 
 PEERS = Path(__file__).resolve().parent / "peers"
 PROXY_CORE, LOAD_CORE = 0, 1
@@ -53,6 +53,8 @@ def make_certificates(directory: Path) -> None:
     (directory / "server.ext").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
     openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
             "-CAcreateserial", "-days", "2", "-extfile", "server.ext", "-out", "server.pem")
+    (directory / "server.both").write_text((directory / "server.pem").read_text()
+                                           + (directory / "server.key").read_text())
 
 
 class Backend:
@@ -87,20 +89,27 @@ def tool(name: str) -> str:
     return path
 
 
+def _nginx_tls(values: dict) -> dict:
+    """What makes nginx's listener one for TLS."""
+    return {"LISTEN_OPTIONS": " ssl" if values["TLS_IN"] else ""}
+
+
 class Proxy:
     """One system under measurement, configured for one scenario's upstream."""
 
-    def __init__(self, name: str, backend: Backend, tls: bool, bearerd: str | None,
+    def __init__(self, name: str, backend: Backend, scenario: Scenario, bearerd: str | None,
                  wrapper: tuple[str, ...] = ()):
         self.name = name
         self.port = free_port()
+        self.tls_in, self.ca = scenario.tls_in, backend.directory / "ca.pem"
         self.log = backend.directory / f"{name}.log"
         self.log.touch()
         values = {
             "DIR": backend.directory, "LOG": self.log, "TOKEN": TOKEN, "PORT": self.port,
             "PLAIN_PORT": backend.plain_port, "ADMIN_PORT": free_port(),
-            "API_PORT": backend.tls_port if tls else backend.plain_port,
-            "SCHEME": "https" if tls else "http", "WORKERS": 1, "TOKEN_PATH": "token"}
+            "API_PORT": backend.tls_port if scenario.tls else backend.plain_port,
+            "SCHEME": "https" if scenario.tls else "http", "WORKERS": 1, "TOKEN_PATH": "token",
+            "TLS_IN": scenario.tls_in}
         values |= BEARERDS.get(name, {})
         self.admin_port = values["ADMIN_PORT"] if name in BEARERDS else None
         if name in BEARERDS:
@@ -118,18 +127,20 @@ class Proxy:
     def _bearerd_argv(self, directory: Path, values: dict, bearerd: str | None) -> list[str]:
         if bearerd is None:
             raise BenchError(f"{self.name}: give its path")
-        conf = render("bearerd.ini", directory / f"{self.name}.ini", values)
+        serve = (f"tls_cert = {directory}/server.pem\ntls_key = {directory}/server.key"
+                 if values["TLS_IN"] else "")
+        conf = render("bearerd.ini", directory / f"{self.name}.ini", values | {"SERVE_TLS": serve})
         return [bearerd, "run", "-c", str(conf)]
 
     @staticmethod
     def _nginx(directory: Path, values: dict) -> list[str]:
-        conf = render("nginx.conf", directory / "nginx.conf", values | {"LOG_OPTIONS": ""})
+        conf = render("nginx.conf", directory / "nginx.conf", values | {"LOG_OPTIONS": ""} | _nginx_tls(values))
         return nginx_argv(directory, conf)
 
     @staticmethod
     def _nginx_buffered(directory: Path, values: dict) -> list[str]:
         conf = render("nginx.conf", directory / "nginx-buffered.conf",
-                      values | {"LOG_OPTIONS": " buffer=64k flush=1s"})
+                      values | {"LOG_OPTIONS": " buffer=64k flush=1s"} | _nginx_tls(values))
         return nginx_argv(directory, conf)
 
     @staticmethod
@@ -139,10 +150,12 @@ class Proxy:
     @staticmethod
     def _haproxy(directory: Path, values: dict) -> list[str]:
         ca = f"{directory}/ca.pem"
+        suite = "ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256"
         tls = f" ssl verify required ca-file {ca} sni str(localhost) verifyhost localhost"
         options = tls if values["SCHEME"] == "https" else ""
+        serve = f" ssl crt {directory}/server.both {suite}" if values["TLS_IN"] else ""
         conf = render("haproxy.cfg", directory / "haproxy.cfg",
-                      values | {"SERVER_OPTIONS": options})
+                      values | {"SERVER_OPTIONS": options, "BIND_OPTIONS": serve})
         return [tool("haproxy"), "-f", str(conf)]
 
 
