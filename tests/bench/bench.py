@@ -16,7 +16,7 @@ import report
 from measure import check, idle_memory, load, resumes_sessions, token_requests
 from processes import BenchError, allow_descriptors, bound_time
 from scenarios import SCENARIOS, Scenario
-from systems import BEARERDS, SYSTEMS, Backend, Proxy, version
+from systems import SYSTEMS, Backend, Proxy, is_bearerd, version
 
 USUAL_SYSTEMS = ("bearerd", "nginx", "haproxy")
 WARM_UP_SECONDS = 1
@@ -54,7 +54,7 @@ def arguments() -> argparse.Namespace:
                 parser.error(f"{name} is not one of {', '.join(known)}")
     if args.rounds < 1 or args.seconds < 1:
         parser.error("--rounds and --seconds must be at least 1")
-    if not args.bearerd and any(n in BEARERDS for s in args.scenario for n in systems(s, args)):
+    if not args.bearerd and any(is_bearerd(n) for s in args.scenario for n in systems(s, args)):
         parser.error("give bearerd's path with --bearerd, or leave it out with --systems")
     return args
 

@@ -24,6 +24,7 @@ class Scenario:
     idle: int = 0  # no load: so many client connections that are kept and say nothing
     reconnects: bool = False  # the upstream ends each connection: TLS sessions must be resumed
     rotating: bool = False  # token requests must be seen
+    shared: bool = False  # the proxies may use both cores, as the load does
     systems: tuple[str, ...] = ()  # instead of the usual ones
     stretch: int = 1  # rounds are so many times as long as usual
 
@@ -66,8 +67,8 @@ SCENARIOS = {s.name: s for s in (
     Scenario("idle", "5,000 idle client connections", 1, idle=5000),
     Scenario("rotation", "GET 1 KiB, 32 clients, while tokens of 2 s change", 32, rotating=True,
              systems=("bearerd", "bearerd-rotating"), stretch=3),
-    Scenario("workers", "GET 1 KiB, 64 clients, one worker and two", 64,
-             systems=("bearerd", "bearerd-2-workers")),
+    Scenario("workers", "GET 1 KiB, 64 clients, one worker and two, on the cores of the load", 64, shared=True,
+             systems=("bearerd", "bearerd-2-workers", "nginx", "nginx-2-workers", "haproxy", "haproxy-2-threads")),
     Scenario("lua", "GET 1 KiB, 32 clients, beside nginx that gets its token by Lua", 32,
              systems=("bearerd", "nginx-lua")),
 )}

@@ -12,12 +12,18 @@ from scenarios import LARGE_BYTES, POST_BYTES, SMALL_BYTES, Scenario
 PEERS = Path(__file__).resolve().parent / "peers"
 PROXY_CORE, LOAD_CORE = 0, 1
 
-# bearerd in all its forms, by what differs in its configuration; `before` is another build of it.
-BEARERDS: dict[str, dict[str, object]] = {
-    "bearerd": {},
-    "before": {},
-    "bearerd-rotating": {"TOKEN_PATH": "token-short"},
-    "bearerd-2-workers": {"WORKERS": 2},
+# By name: the program, and what differs in its configuration. `before` is another build of bearerd.
+SYSTEMS: dict[str, tuple[str, dict[str, object]]] = {
+    "bearerd": ("bearerd", {}),
+    "before": ("bearerd", {}),
+    "bearerd-rotating": ("bearerd", {"TOKEN_PATH": "token-short"}),
+    "bearerd-2-workers": ("bearerd", {"WORKERS": 2}),
+    "nginx": ("nginx", {}),
+    "nginx-buffered": ("nginx", {"LOG_OPTIONS": " buffer=64k flush=1s"}),
+    "nginx-2-workers": ("nginx", {"WORKERS": 2, "MASTER": "on"}),
+    "nginx-lua": ("nginx_lua", {}),
+    "haproxy": ("haproxy", {}),
+    "haproxy-2-threads": ("haproxy", {"WORKERS": 2}),
 }
 TOKEN = base64.urlsafe_b64encode(hashlib.sha512(b"bench").digest()).decode().rstrip("=")
 
@@ -89,11 +95,6 @@ def tool(name: str) -> str:
     return path
 
 
-def _nginx_tls(values: dict) -> dict:
-    """What makes nginx's listener one for TLS."""
-    return {"LISTEN_OPTIONS": " ssl" if values["TLS_IN"] else ""}
-
-
 class Proxy:
     """One system under measurement, configured for one scenario's upstream."""
 
@@ -104,68 +105,65 @@ class Proxy:
         self.tls_in, self.ca = scenario.tls_in, backend.directory / "ca.pem"
         self.log = backend.directory / f"{name}.log"
         self.log.touch()
+        program, different = SYSTEMS[name]
+        self.admin_port = free_port() if program == "bearerd" else None
         values = {
             "DIR": backend.directory, "LOG": self.log, "TOKEN": TOKEN, "PORT": self.port,
-            "PLAIN_PORT": backend.plain_port, "ADMIN_PORT": free_port(),
+            "PLAIN_PORT": backend.plain_port, "ADMIN_PORT": self.admin_port,
             "API_PORT": backend.tls_port if scenario.tls else backend.plain_port,
             "SCHEME": "https" if scenario.tls else "http", "WORKERS": 1, "TOKEN_PATH": "token",
-            "TLS_IN": scenario.tls_in}
-        values |= BEARERDS.get(name, {})
-        self.admin_port = values["ADMIN_PORT"] if name in BEARERDS else None
-        if name in BEARERDS:
-            argv = self._bearerd_argv(backend.directory, values, bearerd)
-        else:
-            argv = getattr(self, "_" + name.replace("-", "_"))(backend.directory, values)
-        output = self.log if name == "haproxy" else backend.directory / f"{name}.out"
-        cores = str(PROXY_CORE) if values["WORKERS"] == 1 else f"{PROXY_CORE},{LOAD_CORE}"
+            "LOG_OPTIONS": "", "MASTER": "off"} | _tls_options(program, backend.directory, scenario)
+        argv = {"bearerd": self._bearerd, "nginx": self._nginx, "nginx_lua": self._nginx_lua,
+                "haproxy": self._haproxy}[program](backend.directory, values | different, bearerd)
+        output = self.log if program == "haproxy" else backend.directory / f"{name}.out"
+        cores = f"{PROXY_CORE},{LOAD_CORE}" if scenario.shared else str(PROXY_CORE)
         self.process = Process(name, [*wrapper, *argv], cores, output)
 
     def start(self, seconds: float = 10.0) -> None:
         self.process.start()
         self.process.wait_port(self.port, seconds)
 
-    def _bearerd_argv(self, directory: Path, values: dict, bearerd: str | None) -> list[str]:
+    def _render(self, template: str, directory: Path, values: dict) -> Path:
+        return render(template, directory / f"{self.name}.conf", values)
+
+    def _bearerd(self, directory: Path, values: dict, bearerd: str | None) -> list[str]:
         if bearerd is None:
             raise BenchError(f"{self.name}: give its path")
-        serve = (f"tls_cert = {directory}/server.pem\ntls_key = {directory}/server.key"
-                 if values["TLS_IN"] else "")
-        conf = render("bearerd.ini", directory / f"{self.name}.ini", values | {"SERVE_TLS": serve})
-        return [bearerd, "run", "-c", str(conf)]
+        return [bearerd, "run", "-c", str(self._render("bearerd.ini", directory, values))]
 
-    @staticmethod
-    def _nginx(directory: Path, values: dict) -> list[str]:
-        conf = render("nginx.conf", directory / "nginx.conf", values | {"LOG_OPTIONS": ""} | _nginx_tls(values))
-        return nginx_argv(directory, conf)
+    def _nginx(self, directory: Path, values: dict, _: str | None) -> list[str]:
+        return nginx_argv(directory, self._render("nginx.conf", directory, values))
 
-    @staticmethod
-    def _nginx_buffered(directory: Path, values: dict) -> list[str]:
-        conf = render("nginx.conf", directory / "nginx-buffered.conf",
-                      values | {"LOG_OPTIONS": " buffer=64k flush=1s"} | _nginx_tls(values))
-        return nginx_argv(directory, conf)
+    def _nginx_lua(self, directory: Path, values: dict, _: str | None) -> list[str]:
+        return nginx_argv(directory, self._render("nginx-lua.conf", directory, values))
 
-    @staticmethod
-    def _nginx_lua(directory: Path, values: dict) -> list[str]:
-        return nginx_argv(directory, render("nginx-lua.conf", directory / "nginx-lua.conf", values))
-
-    @staticmethod
-    def _haproxy(directory: Path, values: dict) -> list[str]:
-        ca = f"{directory}/ca.pem"
-        suite = "ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256"
-        tls = f" ssl verify required ca-file {ca} sni str(localhost) verifyhost localhost"
-        options = tls if values["SCHEME"] == "https" else ""
-        serve = f" ssl crt {directory}/server.both {suite}" if values["TLS_IN"] else ""
-        conf = render("haproxy.cfg", directory / "haproxy.cfg",
-                      values | {"SERVER_OPTIONS": options, "BIND_OPTIONS": serve})
-        return [tool("haproxy"), "-f", str(conf)]
+    def _haproxy(self, directory: Path, values: dict, _: str | None) -> list[str]:
+        return [tool("haproxy"), "-f", str(self._render("haproxy.cfg", directory, values))]
 
 
-SYSTEMS = (*BEARERDS, "nginx", "haproxy", "nginx-buffered", "nginx-lua")
+def _tls_options(program: str, directory: Path, scenario: Scenario) -> dict[str, str]:
+    """What makes a program's listener one for TLS, and HAProxy's server one."""
+    listen = {
+        "bearerd": f"tls_cert = {directory}/server.pem\ntls_key = {directory}/server.key",
+        "nginx": " ssl",
+        "haproxy": f" ssl crt {directory}/server.both ssl-min-ver TLSv1.3 "
+                   "ciphersuites TLS_AES_128_GCM_SHA256",
+    }
+    server = (f" ssl verify required ca-file {directory}/ca.pem sni str(localhost) "
+              "verifyhost localhost")
+    return {"LISTEN_OPTIONS": listen.get(program, "") if scenario.tls_in else "",
+            "SERVER_OPTIONS": server if scenario.tls else ""}
+
+
+def is_bearerd(name: str) -> bool:
+    return SYSTEMS[name][0] == "bearerd"
 
 
 def version(name: str, bearerd: str | None) -> str:
-    if name in BEARERDS:
+    if is_bearerd(name):
         command = [bearerd or "bearerd", "version"]
     else:
-        command = [tool("haproxy"), "-v"] if name == "haproxy" else [tool("nginx"), "-v"]
+        haproxy = SYSTEMS[name][0] == "haproxy"
+        command = [tool("haproxy"), "-v"] if haproxy else [tool("nginx"), "-v"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=10)
     return (done.stdout or done.stderr).splitlines()[0].strip()
