@@ -71,11 +71,12 @@ static struct record *record_of(struct bed *bed, const struct store_name *name)
 
 static void save(struct bed *bed, const struct store_op *op)
 {
-    struct record *r = record_of(bed, &op->name);
-    for (size_t i = 0; !r && i < RECORDS; i++)
-        if (!bed->records[i].generation)
-            r = &bed->records[i];
-    assert_non_null(r);
+    size_t i = 0;
+    while (i < RECORDS && bed->records[i].generation &&
+           memcmp(&bed->records[i].name, &op->name, sizeof(op->name)) != 0)
+        i++;
+    assert_in_range(i, 0, RECORDS - 1);
+    struct record *r = &bed->records[i];
     r->name = op->name;
     r->generation = op->generation;
     memcpy(r->value, op->value.at, op->value.size);
