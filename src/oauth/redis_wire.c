@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARGS_MAX = 32 };
+enum { ARGS_MAX = 32, DEPTH_MAX = 7 };
 
 struct redis_wire {
     redisReader *reader;
@@ -18,7 +18,7 @@ void redis_reply_free(struct redis_reply *reply)
 {
     if (!reply)
         return;
-    for (size_t i = 0; i < reply->count; i++) /* as deep as hiredis reads: seven levels */
+    for (size_t i = 0; i < reply->count; i++) /* DEPTH_MAX levels */
         redis_reply_free(reply->items[i]);
     free(reply->items);
     free(reply);
@@ -50,21 +50,29 @@ static struct redis_reply *reply_new(enum redis_kind kind, size_t text_size)
     return reply;
 }
 
-static enum redis_kind kind_of(int type)
+/* False: a kind of RESP3, which was not asked for; the reader takes NULL for a failure. */
+static bool kind_of(int type, enum redis_kind *ret_kind)
 {
-    switch (type) {
-    case REDIS_REPLY_STATUS:
-        return REDIS_STATUS;
-    case REDIS_REPLY_ERROR:
-        return REDIS_ERROR;
-    default:
-        return REDIS_STRING;
+    static const struct {
+        int type;
+        enum redis_kind kind;
+    } kinds[] = {{REDIS_REPLY_STRING, REDIS_STRING},
+                 {REDIS_REPLY_STATUS, REDIS_STATUS},
+                 {REDIS_REPLY_ERROR, REDIS_ERROR},
+                 {REDIS_REPLY_ARRAY, REDIS_ARRAY}};
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        if (kinds[i].type != type)
+            continue;
+        *ret_kind = kinds[i].kind;
+        return true;
     }
+    return false;
 }
 
 static void *create_string(const redisReadTask *task, char *bytes, size_t size)
 {
-    struct redis_reply *reply = reply_new(kind_of(task->type), size);
+    enum redis_kind kind;
+    struct redis_reply *reply = kind_of(task->type, &kind) ? reply_new(kind, size) : NULL;
     if (!reply)
         return NULL;
     char *copy = (char *)(reply + 1);
@@ -80,15 +88,25 @@ typedef size_t element_count;
 typedef int element_count; /* the reader lets no negative one through */
 #endif
 
+/* hiredis 0.14 reads seven levels, 1.x as many as there are. */
+static bool is_too_deep(const redisReadTask *task)
+{
+    int depth = 1;
+    while ((task = task->parent))
+        depth++;
+    return depth > DEPTH_MAX;
+}
+
 /* What the peer announces is not allocated before it is known to be little. */
 static void *create_array(const redisReadTask *task, element_count count)
 {
     struct redis_wire *w = task->privdata;
+    enum redis_kind kind;
     size_t size = (size_t)count;
-    if (size > REDIS_REPLY_ITEMS_MAX - w->items)
+    if (!kind_of(task->type, &kind) || is_too_deep(task) || size > REDIS_REPLY_ITEMS_MAX - w->items)
         return NULL;
     w->items += size;
-    struct redis_reply *reply = reply_new(REDIS_ARRAY, 0);
+    struct redis_reply *reply = reply_new(kind, 0);
     if (!reply)
         return NULL;
     reply->items = calloc(size + 1, sizeof(struct redis_reply *));
@@ -114,7 +132,7 @@ static void *create_nil(const redisReadTask *task)
 }
 
 #if HIREDIS_MAJOR >= 1
-/* Kinds of a protocol that was not asked for: the reader takes NULL for a failure. */
+/* The same for the kinds that have functions of their own. */
 static void *refuse_double(const redisReadTask *task UNUSED, double value UNUSED,
                            char *bytes UNUSED, size_t size UNUSED)
 {

@@ -150,7 +150,14 @@ static void garbage_is_refused(void **state UNUSED)
         "\r\n",
         ":12a\r\n",
         "%1\r\n",
+        "%1\r\n+a\r\n+b\r\n",
+        "~1\r\n+a\r\n",
+        ">1\r\n+a\r\n",
+        "%0\r\n",
         ",1.5\r\n",
+        "#t\r\n",
+        "(123\r\n",
+        "=7\r\ntxt:abc\r\n",
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct redis_reply *reply = NULL;
