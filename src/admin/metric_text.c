@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-enum { US_PER_S = 1000000, BOUND_SIZE = 24, NAME_SIZE = 80 };
+enum { US_PER_S = 1000000, NAME_SIZE = 80 };
 
 void metric_head(struct buffer *b, const char *name, const char *type, const char *help)
 {
@@ -41,17 +41,23 @@ void metric_seconds(struct buffer *b, uint64_t us)
                       (unsigned long long)(us % US_PER_S));
 }
 
+void metric_bounds_init(struct metric_bounds *bounds, const int64_t *bounds_us, size_t count)
+{
+    bounds->count = count;
+    for (size_t i = 0; i < count; i++)
+        (void)snprintf(bounds->text[i], METRIC_BOUND_SIZE, "%g", (double)bounds_us[i] / US_PER_S);
+    (void)snprintf(bounds->text[count], METRIC_BOUND_SIZE, "+Inf");
+}
+
 void metric_histogram(struct buffer *b, const char *name, const char *key, const char *value,
                       const struct metric_histogram *h)
 {
-    char part[NAME_SIZE], bound[BOUND_SIZE];
+    char part[NAME_SIZE];
     uint64_t count = 0;
     (void)snprintf(part, sizeof(part), "%s_bucket", name);
-    for (size_t i = 0; i <= h->bound_count; i++) {
-        if (i < h->bound_count)
-            (void)snprintf(bound, sizeof(bound), "%g", (double)h->bounds_us[i] / US_PER_S);
+    for (size_t i = 0; i <= h->bounds->count; i++) {
         count += h->buckets[i];
-        metric_begin(b, part, key, value, "le", i < h->bound_count ? bound : "+Inf");
+        metric_begin(b, part, key, value, "le", h->bounds->text[i]);
         metric_u64(b, count);
     }
     (void)snprintf(part, sizeof(part), "%s_sum", name);

@@ -24,10 +24,20 @@ void metric_begin(struct buffer *b, const char *name, const char *key, const cha
 void metric_u64(struct buffer *b, uint64_t value);
 void metric_seconds(struct buffer *b, uint64_t us);
 
+enum { METRIC_BOUNDS_MAX = 16, METRIC_BOUND_SIZE = 24 };
+
+/* Upper bounds of buckets in seconds, as they stand in `le`: written once for many histograms. */
+struct metric_bounds {
+    size_t count;
+    char text[METRIC_BOUNDS_MAX + 1][METRIC_BOUND_SIZE]; /* the one behind the last is +Inf */
+};
+
+/* The bounds are in microseconds and rise; METRIC_BOUNDS_MAX at the most. */
+void metric_bounds_init(struct metric_bounds *bounds, const int64_t *bounds_us, size_t count);
+
 struct metric_histogram {
-    const int64_t *bounds_us; /* upper ones, rising; the last bucket, +Inf, has none */
-    size_t bound_count;
-    const uint64_t *buckets; /* bound_count + 1, not cumulative */
+    const struct metric_bounds *bounds;
+    const uint64_t *buckets; /* one more than bounds, not cumulative */
     uint64_t sum_us;
 };
 

@@ -9,192 +9,252 @@
 
 enum { US_PER_MS = 1000 };
 
-/* ---- routes ---- */
+/* ---- metrics of many things ---- */
 
-/* Calls this for every route that was ever there, under the metric that was just introduced. */
-static void for_each_route(const struct admin_state *s, struct buffer *b,
-                           void (*add)(struct buffer *b, const char *route,
-                                       const struct route_totals *totals))
-{
+/* What samples are written of: a route, a caller or a provider. */
+struct subject {
     const char *name;
-    const struct route_stats *route;
-    for (size_t i = 0; (route = stats_route_at(s->stats, i, &name)); i++) {
-        struct route_totals totals;
-        totals_of_route(route, stats_workers(s->stats), &totals);
-        add(b, name, &totals);
+    const struct metric_bounds *bounds; /* of its histograms */
+    const struct route_totals *route;
+    const uint64_t *by_status; /* a caller's */
+    const struct token_info *token;
+    uint64_t waiters; /* a provider's */
+};
+
+struct metric {
+    const char *name, *type, *help;
+    void (*add)(struct buffer *b, const char *metric, const struct subject *of);
+};
+
+enum { BLOCK_METRICS = 5 };
+
+/*
+ * Metrics of one kind of thing. Each has its own buffer, since a metric's samples stand together:
+ * so one walk over the things adds up and describes each of them once.
+ */
+struct block {
+    const struct metric *metrics;
+    size_t count;
+    struct buffer parts[BLOCK_METRICS];
+};
+
+static void block_open(struct block *block, const struct metric *metrics, size_t count,
+                       size_t ceiling)
+{
+    block->metrics = metrics;
+    block->count = count;
+    for (size_t i = 0; i < count; i++) {
+        buffer_init(&block->parts[i], ceiling);
+        metric_head(&block->parts[i], metrics[i].name, metrics[i].type, metrics[i].help);
     }
 }
 
-static void add_requests(struct buffer *b, const char *route, const struct route_totals *t)
+static void block_add(struct block *block, const struct subject *of)
 {
-    for (unsigned code = 0; code < STATS_STATUS_MAX; code++) {
-        char text[8];
-        if (t->by_status[code] == 0)
-            continue;
-        (void)snprintf(text, sizeof(text), "%u", code);
-        metric_begin(b, "bearerd_requests_total", "route", route, "code", text);
-        metric_u64(b, t->by_status[code]);
+    for (size_t i = 0; i < block->count; i++)
+        block->metrics[i].add(&block->parts[i], block->metrics[i].name, of);
+}
+
+static void block_close(struct block *block, struct buffer *out)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < block->count; i++)
+        size += buffer_size(&block->parts[i]);
+    (void)buffer_reserve(out, size);
+    for (size_t i = 0; i < block->count; i++) {
+        (void)buffer_add_text(out, buffer_text(&block->parts[i]));
+        out->failed = out->failed || block->parts[i].failed;
+        buffer_done(&block->parts[i]);
     }
 }
 
-static void add_histogram(struct buffer *b, const char *name, const char *route,
-                          const struct histogram_totals *h)
-{
-    metric_histogram(b, name, "route", route,
-                     &(struct metric_histogram){.bounds_us = totals_bounds_us,
-                                                .bound_count = STATS_BUCKETS,
-                                                .buckets = h->buckets,
-                                                .sum_us = h->sum_us});
-}
-
-static void add_duration(struct buffer *b, const char *route, const struct route_totals *t)
-{
-    add_histogram(b, "bearerd_request_duration_seconds", route, &t->duration);
-}
-
-static void add_upstream(struct buffer *b, const char *route, const struct route_totals *t)
-{
-    add_histogram(b, "bearerd_upstream_duration_seconds", route, &t->upstream);
-}
-
-static void add_connections(struct buffer *b, const char *route, const struct route_totals *t)
-{
-    static const char name[] = "bearerd_upstream_connections";
-    metric_begin(b, name, "route", route, "state", "idle");
-    metric_u64(b, t->idle);
-    metric_begin(b, name, "route", route, "state", "active");
-    metric_u64(b, t->active);
-    metric_begin(b, name, "route", route, "state", "connecting");
-    metric_u64(b, t->connecting);
-}
-
-static void add_replays(struct buffer *b, const char *route, const struct route_totals *t)
-{
-    metric_begin(b, "bearerd_replays_total", "route", route, NULL, NULL);
-    metric_u64(b, t->replays);
-}
-
-static void write_routes(const struct admin_state *s, struct buffer *b)
-{
-    metric_head(b, "bearerd_requests_total", "counter",
-                "Requests by route and status; 0 is a client that left without an answer.");
-    for_each_route(s, b, add_requests);
-    metric_head(b, "bearerd_request_duration_seconds", "histogram",
-                "From a request's head to the last byte of its answer.");
-    for_each_route(s, b, add_duration);
-    metric_head(b, "bearerd_upstream_duration_seconds", "histogram",
-                "From sending a request to the first byte of the upstream's answer.");
-    for_each_route(s, b, add_upstream);
-    metric_head(b, "bearerd_upstream_connections", "gauge", "Connections to the route's upstream.");
-    for_each_route(s, b, add_connections);
-    metric_head(b, "bearerd_replays_total", "counter",
-                "Requests sent again because the API refused the token.");
-    for_each_route(s, b, add_replays);
-}
-
-/* ---- callers ---- */
-
-static void add_caller(struct buffer *b, const char *caller, const uint64_t *by_status)
+static void add_statuses(struct buffer *b, const char *metric, const char *key, const char *name,
+                         const uint64_t *by_status)
 {
     for (unsigned code = 0; code < STATS_STATUS_MAX; code++) {
         char text[8];
         if (by_status[code] == 0)
             continue;
         (void)snprintf(text, sizeof(text), "%u", code);
-        metric_begin(b, "bearerd_caller_requests_total", "caller", caller, "code", text);
+        metric_begin(b, metric, key, name, "code", text);
         metric_u64(b, by_status[code]);
     }
 }
 
-static void write_callers(const struct admin_state *s, struct buffer *b)
+/* ---- routes ---- */
+
+static void add_requests(struct buffer *b, const char *metric, const struct subject *of)
 {
+    add_statuses(b, metric, "route", of->name, of->route->by_status);
+}
+
+static void add_histogram(struct buffer *b, const char *metric, const struct subject *of,
+                          const struct histogram_totals *h)
+{
+    metric_histogram(b, metric, "route", of->name,
+                     &(struct metric_histogram){
+                         .bounds = of->bounds, .buckets = h->buckets, .sum_us = h->sum_us});
+}
+
+static void add_duration(struct buffer *b, const char *metric, const struct subject *of)
+{
+    add_histogram(b, metric, of, &of->route->duration);
+}
+
+static void add_upstream(struct buffer *b, const char *metric, const struct subject *of)
+{
+    add_histogram(b, metric, of, &of->route->upstream);
+}
+
+static void add_connections(struct buffer *b, const char *metric, const struct subject *of)
+{
+    metric_begin(b, metric, "route", of->name, "state", "idle");
+    metric_u64(b, of->route->idle);
+    metric_begin(b, metric, "route", of->name, "state", "active");
+    metric_u64(b, of->route->active);
+    metric_begin(b, metric, "route", of->name, "state", "connecting");
+    metric_u64(b, of->route->connecting);
+}
+
+static void add_replays(struct buffer *b, const char *metric, const struct subject *of)
+{
+    metric_begin(b, metric, "route", of->name, NULL, NULL);
+    metric_u64(b, of->route->replays);
+}
+
+/* Every route that was ever there. */
+static void write_routes(const struct admin_state *s, struct buffer *out)
+{
+    static const struct metric metrics[] = {
+        {"bearerd_requests_total", "counter",
+         "Requests by route and status; 0 is a client that left without an answer.", add_requests},
+        {"bearerd_request_duration_seconds", "histogram",
+         "From a request's head to the last byte of its answer.", add_duration},
+        {"bearerd_upstream_duration_seconds", "histogram",
+         "From sending a request to the first byte of the upstream's answer.", add_upstream},
+        {"bearerd_upstream_connections", "gauge", "Connections to the route's upstream.",
+         add_connections},
+        {"bearerd_replays_total", "counter",
+         "Requests sent again because the API refused the token.", add_replays},
+    };
+    struct block block;
+    struct metric_bounds bounds;
+    const char *name;
+    const struct route_stats *route;
+    metric_bounds_init(&bounds, totals_bounds_us, STATS_BUCKETS);
+    block_open(&block, metrics, ARRAY_SIZE(metrics), out->ceiling);
+    for (size_t i = 0; (route = stats_route_at(s->stats, i, &name)); i++) {
+        struct route_totals totals;
+        totals_of_route(route, stats_workers(s->stats), &totals);
+        block_add(&block, &(struct subject){.name = name, .bounds = &bounds, .route = &totals});
+    }
+    block_close(&block, out);
+}
+
+/* ---- callers ---- */
+
+static void add_caller(struct buffer *b, const char *metric, const struct subject *of)
+{
+    add_statuses(b, metric, "caller", of->name, of->by_status);
+}
+
+static void write_callers(const struct admin_state *s, struct buffer *out)
+{
+    static const struct metric metrics[] = {
+        {"bearerd_caller_requests_total", "counter",
+         "Requests of known callers by status; 0 is a client that left without an answer.",
+         add_caller},
+    };
+    struct block block;
     const char *name;
     const struct caller_stats *caller;
-    metric_head(b, "bearerd_caller_requests_total", "counter",
-                "Requests of known callers by status; 0 is a client that left without an answer.");
+    block_open(&block, metrics, ARRAY_SIZE(metrics), out->ceiling);
     for (size_t i = 0; (caller = stats_caller_at(s->stats, i, &name)); i++) {
         uint64_t by_status[STATS_STATUS_MAX];
         totals_of_caller(caller, stats_workers(s->stats), by_status);
-        add_caller(b, name, by_status);
+        block_add(&block, &(struct subject){.name = name, .by_status = by_status});
     }
+    block_close(&block, out);
 }
 
 /* ---- providers ---- */
 
-static void for_each_provider(const struct admin_state *s, struct buffer *b,
-                              void (*add)(const struct admin_state *s, struct buffer *b,
-                                          const char *provider, const struct token_info *info))
-{
-    const struct config *config = s->snapshot->config;
-    for (size_t i = 0; i < config->provider_count; i++) {
-        struct token_info info;
-        token_registry_describe(s->tokens, i, &info);
-        add(s, b, config->providers[i].name, &info);
-    }
-}
-
-static void add_token_requests(const struct admin_state *s UNUSED, struct buffer *b,
-                               const char *provider, const struct token_info *info)
+static void add_token_requests(struct buffer *b, const char *metric, const struct subject *of)
 {
     for (unsigned i = 0; i < TOKEN_RESULT_COUNT; i++) {
-        metric_begin(b, "bearerd_token_requests_total", "provider", provider, "result",
+        metric_begin(b, metric, "provider", of->name, "result",
                      token_result_name((enum token_result)i));
-        metric_u64(b, info->record->results[i]);
+        metric_u64(b, of->token->record->results[i]);
     }
 }
 
-static void add_token_durations(const struct admin_state *s UNUSED, struct buffer *b,
-                                const char *provider, const struct token_info *info)
+static void add_token_durations(struct buffer *b, const char *metric, const struct subject *of)
 {
-    int64_t bounds[TOKEN_DURATION_BUCKETS];
-    for (size_t i = 0; i < TOKEN_DURATION_BUCKETS; i++)
-        bounds[i] = token_duration_bounds_ms[i] * US_PER_MS;
-    metric_histogram(b, "bearerd_token_request_duration_seconds", "provider", provider,
-                     &(struct metric_histogram){.bounds_us = bounds,
-                                                .bound_count = TOKEN_DURATION_BUCKETS,
-                                                .buckets = info->record->durations,
-                                                .sum_us = info->record->duration_sum_us});
+    metric_histogram(b, metric, "provider", of->name,
+                     &(struct metric_histogram){.bounds = of->bounds,
+                                                .buckets = of->token->record->durations,
+                                                .sum_us = of->token->record->duration_sum_us});
 }
 
-static void add_expiry(const struct admin_state *s UNUSED, struct buffer *b, const char *provider,
-                       const struct token_info *info)
+static void add_expiry(struct buffer *b, const char *metric, const struct subject *of)
 {
-    if (!info->token)
+    const struct token *token = of->token->token;
+    if (!token)
         return;
-    int64_t wall_ms = clock_wall_ms() + info->token->expires_ms - clock_monotonic_ms();
-    metric_begin(b, "bearerd_token_expiry_timestamp_seconds", "provider", provider, NULL, NULL);
+    int64_t wall_ms = clock_wall_ms() + token->expires_ms - clock_monotonic_ms();
+    metric_begin(b, metric, "provider", of->name, NULL, NULL);
     metric_seconds(b, wall_ms > 0 ? (uint64_t)wall_ms * US_PER_MS : 0);
 }
 
-static void add_waiters(const struct admin_state *s, struct buffer *b, const char *provider,
-                        const struct token_info *info UNUSED)
+static void add_waiters(struct buffer *b, const char *metric, const struct subject *of)
 {
-    metric_begin(b, "bearerd_token_waiters", "provider", provider, NULL, NULL);
-    metric_u64(b, totals_waiters(s->stats, provider));
+    metric_begin(b, metric, "provider", of->name, NULL, NULL);
+    metric_u64(b, of->waiters);
 }
 
-static void add_rejections(const struct admin_state *s UNUSED, struct buffer *b,
-                           const char *provider, const struct token_info *info)
+static void add_rejections(struct buffer *b, const char *metric, const struct subject *of)
 {
-    metric_begin(b, "bearerd_token_rejections_total", "provider", provider, NULL, NULL);
-    metric_u64(b, info->rejections);
+    metric_begin(b, metric, "provider", of->name, NULL, NULL);
+    metric_u64(b, of->token->rejections);
 }
 
-static void write_providers(const struct admin_state *s, struct buffer *b)
+static void token_bounds(struct metric_bounds *ret_bounds)
 {
-    metric_head(b, "bearerd_token_requests_total", "counter", "Token requests by result.");
-    for_each_provider(s, b, add_token_requests);
-    metric_head(b, "bearerd_token_request_duration_seconds", "histogram",
-                "How long token requests took.");
-    for_each_provider(s, b, add_token_durations);
-    metric_head(b, "bearerd_token_expiry_timestamp_seconds", "gauge",
-                "When the current token expires; absent without a token.");
-    for_each_provider(s, b, add_expiry);
-    metric_head(b, "bearerd_token_waiters", "gauge", "Requests that wait for a token.");
-    for_each_provider(s, b, add_waiters);
-    metric_head(b, "bearerd_token_rejections_total", "counter",
-                "Tokens of this provider that an API refused.");
-    for_each_provider(s, b, add_rejections);
+    int64_t bounds_us[TOKEN_DURATION_BUCKETS];
+    for (size_t i = 0; i < TOKEN_DURATION_BUCKETS; i++)
+        bounds_us[i] = token_duration_bounds_ms[i] * US_PER_MS;
+    metric_bounds_init(ret_bounds, bounds_us, TOKEN_DURATION_BUCKETS);
+}
+
+static void write_providers(const struct admin_state *s, struct buffer *out)
+{
+    static const struct metric metrics[] = {
+        {"bearerd_token_requests_total", "counter", "Token requests by result.",
+         add_token_requests},
+        {"bearerd_token_request_duration_seconds", "histogram", "How long token requests took.",
+         add_token_durations},
+        {"bearerd_token_expiry_timestamp_seconds", "gauge",
+         "When the current token expires; absent without a token.", add_expiry},
+        {"bearerd_token_waiters", "gauge", "Requests that wait for a token.", add_waiters},
+        {"bearerd_token_rejections_total", "counter",
+         "Tokens of this provider that an API refused.", add_rejections},
+    };
+    const struct config *config = s->snapshot->config;
+    struct block block;
+    struct metric_bounds bounds;
+    token_bounds(&bounds);
+    block_open(&block, metrics, ARRAY_SIZE(metrics), out->ceiling);
+    for (size_t i = 0; i < config->provider_count; i++) {
+        struct token_info info;
+        token_registry_describe(s->tokens, i, &info);
+        block_add(&block,
+                  &(struct subject){.name = config->providers[i].name,
+                                    .bounds = &bounds,
+                                    .token = &info,
+                                    .waiters = totals_waiters(s->snapshot->provider_stats[i],
+                                                              stats_workers(s->stats))});
+    }
+    block_close(&block, out);
 }
 
 /* ---- the process ---- */

@@ -105,7 +105,8 @@ static void add_history(struct buffer *b, const char *name, const struct token_r
 
 static void add_provider(struct buffer *b, const struct page_view *v, size_t i)
 {
-    const struct provider_config *p = &v->state->snapshot->config->providers[i];
+    const struct snapshot *s = v->state->snapshot;
+    const struct provider_config *p = &s->config->providers[i];
     struct token_info info;
     token_registry_describe(v->state->tokens, i, &info);
     html_addf(b,
@@ -121,7 +122,8 @@ static void add_provider(struct buffer *b, const struct page_view *v, size_t i)
     html_addf(b,
               "</td>\n<td role=\"cell\">%llu waiting <span class=\"sub\">"
               "%llu refused by an API</span></td></tr>\n",
-              (ull)totals_waiters(v->state->stats, p->name), (ull)info.rejections);
+              (ull)totals_waiters(s->provider_stats[i], stats_workers(v->state->stats)),
+              (ull)info.rejections);
     add_raw(b, "<tr role=\"row\" class=\"history\"><td role=\"cell\" colspan=\"5\">");
     add_history(b, p->name, info.record, v->now);
     add_raw(b, "</td></tr></tbody>\n");

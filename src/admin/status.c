@@ -87,7 +87,8 @@ static void add_provider(struct json_out *j, const struct admin_state *s, size_t
     json_add_text(j, "scope", *info.scope ? info.scope : NULL);
     json_add_bool(j, "has_refresh_token", info.has_refresh);
     add_failure(j, &info, now);
-    json_add_u64(j, "waiters", totals_waiters(s->stats, p->name));
+    json_add_u64(j, "waiters",
+                 totals_waiters(s->snapshot->provider_stats[i], stats_workers(s->stats)));
     json_add_u64(j, "rejections", info.rejections);
     add_record(j, info.record, now);
     json_close(j, '}');

@@ -65,12 +65,11 @@ void totals_of_workers(struct stats *stats, struct worker_totals *ret_totals)
     }
 }
 
-uint64_t totals_waiters(struct stats *stats, const char *provider)
+uint64_t totals_waiters(const struct provider_stats *provider, unsigned workers)
 {
-    const struct provider_stats *p = stats_provider(stats, provider);
     uint64_t waiters = 0;
-    for (unsigned i = 0; p && i < stats_workers(stats); i++)
-        waiters += stats_get(&p[i].waiters);
+    for (unsigned i = 0; i < workers; i++)
+        waiters += stats_get(&provider[i].waiters);
     return waiters;
 }
 

@@ -39,8 +39,8 @@ uint64_t totals_errors(const struct route_totals *t);
 
 void totals_of_workers(struct stats *stats, struct worker_totals *ret_totals);
 
-/* Requests that wait for the token of this provider. */
-uint64_t totals_waiters(struct stats *stats, const char *provider);
+/* Requests that wait for a provider's token; `provider` has one element per worker. */
+uint64_t totals_waiters(const struct provider_stats *provider, unsigned workers);
 
 /*
  * The latency that this share (0 to 1) of the requests did not exceed, in microseconds, estimated

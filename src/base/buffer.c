@@ -56,10 +56,23 @@ static size_t next_capacity(const struct buffer *b, size_t needed)
     return capacity < limit ? capacity : limit;
 }
 
+/* Many pages are then given new addresses instead of being copied. */
+static int grow_in_place(struct buffer *b, size_t capacity)
+{
+    char *data = realloc(b->data, capacity);
+    if (!data)
+        return -1;
+    b->data = data;
+    b->capacity = capacity;
+    return 0;
+}
+
 static int grow(struct buffer *b, size_t needed)
 {
     size_t capacity = next_capacity(b, needed);
     size_t size = buffer_size(b);
+    if (!b->secret && b->start == 0)
+        return grow_in_place(b, capacity);
     char *data = malloc(capacity);
     if (!data)
         return -1;

@@ -3,17 +3,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CAPACITY_MIN = 16 };
+
 /* What is counted under one name: an array with one element per worker. */
 struct named {
-    struct named *next;
     char *name;
     void *items;
+};
+
+struct names {
+    struct named *at;
+    size_t count, capacity;
+    size_t next; /* behind the one found last */
 };
 
 struct stats {
     unsigned workers;
     struct worker_stats *worker_stats;
-    struct named *routes, *providers, *callers;
+    struct names routes, providers, callers;
 };
 
 void stats_observe(struct stats_histogram *h, int64_t us)
@@ -40,51 +47,66 @@ struct stats *stats_new(unsigned workers)
     return s;
 }
 
-static void named_free(struct named *n)
+static void names_done(struct names *n)
 {
-    free(n->name);
-    free(n->items);
-    free(n);
-}
-
-static void free_all(struct named *first)
-{
-    while (first) {
-        struct named *n = first;
-        first = n->next;
-        named_free(n);
+    for (size_t i = 0; i < n->count; i++) {
+        free(n->at[i].name);
+        free(n->at[i].items);
     }
+    free(n->at);
 }
 
 void stats_free(struct stats *s)
 {
     if (!s)
         return;
-    free_all(s->routes);
-    free_all(s->providers);
-    free_all(s->callers);
+    names_done(&s->routes);
+    names_done(&s->providers);
+    names_done(&s->callers);
     free(s->worker_stats);
     free(s);
 }
 
-/* The items of that name; added at the end of the list when they are new. */
-static void *find_or_add(struct named **list, const char *name, unsigned count, size_t item_size)
+static int make_room(struct names *n)
 {
-    struct named **at = list;
-    for (; *at; at = &(*at)->next)
-        if (strcmp((*at)->name, name) == 0)
-            return (*at)->items;
-    struct named *n = calloc(1, sizeof(*n));
-    if (!n)
+    if (n->count < n->capacity)
+        return 0;
+    size_t capacity = n->capacity ? 2 * n->capacity : CAPACITY_MIN;
+    struct named *at = reallocarray(n->at, capacity, sizeof(*at));
+    if (!at)
+        return -1;
+    n->at = at;
+    n->capacity = capacity;
+    return 0;
+}
+
+static void *add(struct names *n, const char *name, unsigned count, size_t item_size)
+{
+    if (make_room(n))
         return NULL;
-    n->name = strdup(name);
-    n->items = calloc(count, item_size);
-    if (!n->name || !n->items) {
-        named_free(n);
+    struct named new = {.name = strdup(name), .items = calloc(count, item_size)};
+    if (!new.name || !new.items) {
+        free(new.name);
+        free(new.items);
         return NULL;
     }
-    *at = n;
-    return n->items;
+    n->at[n->count++] = new;
+    return new.items;
+}
+
+/*
+ * The items of that name; added at the end when they are new. A reload names nearly the same things
+ * in the same order, so the search begins behind the one found last.
+ */
+static void *find_or_add(struct names *n, const char *name, unsigned count, size_t item_size)
+{
+    for (size_t tried = 0; tried < n->count; tried++) {
+        size_t i = n->next < n->count ? n->next : 0;
+        n->next = i + 1;
+        if (strcmp(n->at[i].name, name) == 0)
+            return n->at[i].items;
+    }
+    return add(n, name, count, item_size);
 }
 
 struct route_stats *stats_route(struct stats *s, const char *name)
@@ -102,24 +124,22 @@ struct caller_stats *stats_caller(struct stats *s, const char *name)
     return find_or_add(&s->callers, name, s->workers, sizeof(struct caller_stats));
 }
 
-static const void *items_at(const struct named *n, size_t i, const char **ret_name)
+static const void *items_at(const struct names *n, size_t i, const char **ret_name)
 {
-    while (n && i-- > 0)
-        n = n->next;
-    if (!n)
+    if (i >= n->count)
         return NULL;
-    *ret_name = n->name;
-    return n->items;
+    *ret_name = n->at[i].name;
+    return n->at[i].items;
 }
 
 const struct route_stats *stats_route_at(const struct stats *s, size_t i, const char **ret_name)
 {
-    return items_at(s->routes, i, ret_name);
+    return items_at(&s->routes, i, ret_name);
 }
 
 const struct caller_stats *stats_caller_at(const struct stats *s, size_t i, const char **ret_name)
 {
-    return items_at(s->callers, i, ret_name);
+    return items_at(&s->callers, i, ret_name);
 }
 
 struct worker_stats *stats_worker(struct stats *s, unsigned worker)

@@ -56,11 +56,13 @@ static void microseconds_become_seconds(void **state)
 static void buckets_of_a_histogram_add_up(void **state)
 {
     (void)state;
-    const int64_t bounds[] = {500, 1000, 2500000};
+    const int64_t bounds_us[] = {500, 1000, 2500000};
     const uint64_t buckets[] = {1, 0, 2, 4};
-    metric_histogram(&page, "t", "route", "a",
-                     &(struct metric_histogram){
-                         .bounds_us = bounds, .bound_count = 3, .buckets = buckets, .sum_us = 7});
+    struct metric_bounds bounds;
+    metric_bounds_init(&bounds, bounds_us, ARRAY_SIZE(bounds_us));
+    metric_histogram(
+        &page, "t", "route", "a",
+        &(struct metric_histogram){.bounds = &bounds, .buckets = buckets, .sum_us = 7});
     assert_string_equal(buffer_string(&page), "t_bucket{route=\"a\",le=\"0.0005\"} 1\n"
                                               "t_bucket{route=\"a\",le=\"0.001\"} 1\n"
                                               "t_bucket{route=\"a\",le=\"2.5\"} 3\n"

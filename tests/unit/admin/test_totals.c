@@ -68,8 +68,8 @@ static void so_are_workers_and_waiters(void **state)
     assert_int_equal(t.in_flight, 5);
     assert_int_equal(t.client_connections, 3);
     assert_int_equal(t.log_lines_dropped, 2);
-    assert_int_equal(totals_waiters(s, "p"), 3);
-    assert_int_equal(totals_waiters(s, "q"), 0);
+    assert_int_equal(totals_waiters(stats_provider(s, "p"), 2), 3);
+    assert_int_equal(totals_waiters(stats_provider(s, "q"), 2), 0);
     stats_free(s);
 }
 

@@ -158,6 +158,25 @@ static void a_failing_allocation_is_a_failed_add(void **state)
     buffer_done(&b);
 }
 
+/* Past the sizes at which an allocator moves pages instead of copying bytes. */
+static void a_large_buffer_keeps_its_bytes_as_it_grows(void **state)
+{
+    (void)state;
+    struct buffer b, secret;
+    buffer_init(&b, SIZE_MAX);
+    buffer_init_secret(&secret, SIZE_MAX);
+    for (uint64_t i = 100000; i < 400000; i++) {
+        assert_int_equal(buffer_add_u64(&b, i), 0);
+        assert_int_equal(buffer_add_u64(&secret, i), 0);
+    }
+    assert_int_equal(buffer_size(&b), 300000 * 6);
+    assert_memory_equal(buffer_data(&b), buffer_data(&secret), buffer_size(&b));
+    assert_memory_equal(buffer_data(&b), "100000100001", 12);
+    assert_memory_equal(buffer_data(&b) + buffer_size(&b) - 12, "399998399999", 12);
+    buffer_done(&b);
+    buffer_done(&secret);
+}
+
 static void reserved_room_can_be_written(void **state)
 {
     (void)state;
@@ -264,6 +283,7 @@ int main(void)
         cmocka_unit_test(formatted_text_keeps_room_for_its_nul),
         cmocka_unit_test(huge_requests_fail_without_overflow),
         cmocka_unit_test(a_failing_allocation_is_a_failed_add),
+        cmocka_unit_test(a_large_buffer_keeps_its_bytes_as_it_grows),
         cmocka_unit_test(reserved_room_can_be_written),
         cmocka_unit_test(bytes_are_taken_from_the_front),
         cmocka_unit_test(adds_and_takes_may_alternate),

@@ -1,6 +1,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -67,6 +68,33 @@ static void routes_are_walked_as_they_appeared(void **state)
     stats_free(s);
 }
 
+/* As reloads ask for them: in the same order, in another one, with some left out and some new. */
+static void names_are_found_in_any_order(void **state)
+{
+    (void)state;
+    enum { MANY = 100 };
+    struct stats *s = stats_new(WORKERS);
+    struct route_stats *routes[MANY];
+    char name[16];
+    const char *found;
+    for (unsigned i = 0; i < MANY; i++) {
+        (void)snprintf(name, sizeof(name), "r%u", i);
+        routes[i] = stats_route(s, name);
+        assert_non_null(routes[i]);
+    }
+    for (unsigned step = 1; step < MANY; step += 7)
+        for (unsigned n = 0, i = 0; n < MANY; n++, i = (i + step) % MANY) {
+            (void)snprintf(name, sizeof(name), "r%u", i);
+            assert_ptr_equal(stats_route(s, name), routes[i]);
+        }
+    assert_non_null(stats_route(s, "new"));
+    assert_ptr_equal(stats_route(s, "r0"), routes[0]);
+    assert_ptr_equal(stats_route_at(s, MANY, &found), stats_route(s, "new"));
+    assert_string_equal(found, "new");
+    assert_null(stats_route_at(s, MANY + 1, &found));
+    stats_free(s);
+}
+
 /* A bound belongs to its own bucket, as Prometheus has it: le. */
 static void a_time_falls_into_its_bucket(void **state)
 {
@@ -125,6 +153,7 @@ int main(void)
         cmocka_unit_test(each_worker_has_its_own),
         cmocka_unit_test(a_name_keeps_its_counters),
         cmocka_unit_test(routes_are_walked_as_they_appeared),
+        cmocka_unit_test(names_are_found_in_any_order),
         cmocka_unit_test(a_time_falls_into_its_bucket),
         cmocka_unit_test(times_add_up),
         cmocka_unit_test(a_gauge_has_parts),
