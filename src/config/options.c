@@ -83,7 +83,7 @@ static const char *type_form(enum option_type type)
         [OPTION_RATE] = "rate (100/s, 6000/m)",
         [OPTION_ZONE] = "+HH:MM or -HH:MM",
         [OPTION_URL] = "URL",
-        [OPTION_FILE] = "path of a file",
+        [OPTION_FILE] = "path of a file (or file:PATH, credential:NAME)",
         [OPTION_SECRET] = "secret (env:NAME, file:PATH, credential:NAME, literal:TEXT)",
         [OPTION_FIELDS] = "text with places",
         [OPTION_VARIABLE] = "text",

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -116,29 +117,46 @@ struct secret *secret_from_file(const char *path, struct error *warning, struct 
     return s;
 }
 
-static struct secret *from_credential(const char *name, struct error *err)
+static char *path_of_credential(const char *name, struct error *err)
 {
     const char *folder = getenv("CREDENTIALS_DIRECTORY");
-    if (!folder || !*folder) {
+    char *path = NULL;
+    if (!folder || !*folder)
         (void)error_set(err,
                         "$CREDENTIALS_DIRECTORY is not set; systemd sets it for "
                         "LoadCredential=%s:PATH",
                         name);
-        return NULL;
-    }
-    if (strchr(name, '/')) {
+    else if (strchr(name, '/'))
         (void)error_set(err, "a credential's name has no slash; use file:PATH for a path");
-        return NULL;
+    else if (asprintf(&path, "%s/%s", folder, name) < 0) {
+        (void)error_set(err, "out of memory");
+        path = NULL;
     }
-    struct buffer path;
-    buffer_init(&path, PATH_MAX);
-    (void)buffer_addf(&path, "%s/%s", folder, name);
-    const char *text = buffer_string(&path);
-    struct secret *s = text ? secret_from_file(text, NULL, err) : NULL;
-    if (!text)
-        (void)error_set(err, "the credential's path is too long");
-    buffer_done(&path);
+    return path;
+}
+
+static struct secret *from_credential(const char *name, struct error *err)
+{
+    char *path = path_of_credential(name, err);
+    struct secret *s = path ? secret_from_file(path, NULL, err) : NULL;
+    free(path);
     return s;
+}
+
+char *path_from_reference(struct text reference, struct error *err)
+{
+    struct text rest;
+    struct text scheme = text_cut(reference, ':', &rest);
+    bool credential = text_equal(scheme, TEXT("credential"));
+    bool has_scheme = rest.size > 0 && (credential || text_equal(scheme, TEXT("file")));
+    char *argument = text_dup(has_scheme ? text_trim(rest) : reference);
+    if (!argument)
+        (void)error_set(err, "out of memory");
+    if (!argument || !has_scheme || !credential)
+        return argument;
+    char *path = path_of_credential(argument, err);
+    free(argument);
+    return path;
 }
 
 /* A misspelled `env:` must not become the secret. */

@@ -24,7 +24,13 @@ enum { SECRET_FILE_MAX = 64 * 1024 };
 WARN_UNUSED struct secret *secret_from_reference(struct text reference, struct error *warning,
                                                  struct error *err);
 
-/* The same for file:PATH, from its path. `warning` may be NULL. */
+/*
+ * The path that a reference to a file names: file:PATH, credential:NAME, or the path itself. The
+ * caller frees it. NULL with a sentence where there is none.
+ */
+WARN_UNUSED char *path_from_reference(struct text reference, struct error *err);
+
+/* The same as secret_from_reference() for file:PATH, from its path. `warning` may be NULL. */
 WARN_UNUSED struct secret *secret_from_file(const char *path, struct error *warning,
                                             struct error *err);
 

@@ -11,6 +11,7 @@
 #include "config/fields.h"
 #include "config/lists.h"
 #include "config/numbers.h"
+#include "config/secret_source.h"
 #include "config/suggest.h"
 
 static int out_of_memory(struct error *err)
@@ -157,9 +158,9 @@ static int store_url(struct text value, char **place, struct error *err)
 
 static int store_file(struct text value, char **place, struct error *err)
 {
-    char *path = text_dup(value);
+    char *path = path_from_reference(value, err);
     if (!path)
-        return out_of_memory(err);
+        return -1;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         (void)error_set(err, "%s cannot be read: %s; check the path and its permissions", path,

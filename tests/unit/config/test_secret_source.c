@@ -163,6 +163,33 @@ static void credentials(void **state)
     assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
 }
 
+static void assert_path(const char *text, const char *expected, const char *reason)
+{
+    err.text[0] = 0;
+    char *found = path_from_reference(text_of(text), &err);
+    if (expected)
+        assert_string_equal(found, expected);
+    else
+        assert_null(found);
+    if (reason && !strstr(err.text, reason))
+        fail_msg("%s: \"%s\" lacks \"%s\"", text, err.text, reason);
+    free(found);
+}
+
+static void paths_may_be_references(void **state)
+{
+    (void)state;
+    assert_path("/a/b:c", "/a/b:c", NULL);
+    assert_path("file:/a/b", "/a/b", NULL);
+    assert_path("file: /a/b", "/a/b", NULL);
+    assert_path("file:", "file:", NULL);
+    assert_path("credential:key", NULL, "CREDENTIALS_DIRECTORY is not set");
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "/run/x", 1), 0);
+    assert_path("credential:key", "/run/x/key", NULL);
+    assert_path("credential:../key", NULL, "slash");
+    assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +200,7 @@ int main(void)
         cmocka_unit_test(files_have_a_limit),
         cmocka_unit_test(files_for_everybody_are_warned_about),
         cmocka_unit_test(credentials),
+        cmocka_unit_test(paths_may_be_references),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
