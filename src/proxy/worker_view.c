@@ -48,15 +48,17 @@ static void view_free(struct worker_view *v)
     free(v);
 }
 
-static struct route_pool *pool_of_before(const struct worker_view *before,
+/* Files change little: a route is looked for where it stands now. */
+static struct route_pool *pool_of_before(const struct worker_view *before, size_t place,
                                          const struct route_plan *plan,
                                          const struct route_stats *stats)
 {
-    for (size_t i = 0; before && i < before->config->route_count; i++)
-        if (before->routes[i].stats == stats) /* the same name */
-            return route_pool_fits(before->routes[i].shared, plan, stats)
-                       ? route_pool_ref(before->routes[i].shared)
-                       : NULL;
+    size_t count = before ? before->config->route_count : 0;
+    for (size_t i = 0; i < count; i++) {
+        struct worker_route *r = &before->routes[(place + i) % count];
+        if (r->stats == stats) /* the same name */
+            return route_pool_fits(r->shared, plan, stats) ? route_pool_ref(r->shared) : NULL;
+    }
     return NULL;
 }
 
@@ -66,7 +68,7 @@ static int add_routes(struct worker_view *v, const struct worker_home *home,
     for (size_t i = 0; i < v->config->route_count; i++) {
         struct worker_route *r = &v->routes[i];
         r->stats = &v->snapshot->route_stats[i][home->index];
-        r->shared = pool_of_before(before, &v->plans[i], r->stats);
+        r->shared = pool_of_before(before, i, &v->plans[i], r->stats);
         if (!r->shared)
             r->shared = route_pool_new(home->loop, home->connector, &v->plans[i], r->stats);
         if (!r->shared)

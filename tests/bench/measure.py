@@ -188,6 +188,7 @@ def _load(proxy: Proxy, scenario: Scenario, seconds: int) -> dict:
         "per_second": requests / (result["wall_us"] / 1e6),
         "p50_ms": result["p50_us"] / 1000,
         "p99_ms": result["p99_us"] / 1000,
+        "p999_ms": result["p999_us"] / 1000,
         "max_ms": result["max_us"] / 1000,
         "errors": result["errors"],
         "waited": result["requests"] * result["mean_us"] / result["wall_us"] / scenario.clients,

@@ -62,6 +62,17 @@ static void routes_that_stay_keep_their_pool(void **state)
     worker_view_unref(after);
 }
 
+static void routes_that_change_places_keep_their_pool(void **state)
+{
+    struct ground *g = *state;
+    struct worker_view *before = view_of(g, FILE_1, NULL);
+    struct worker_view *after = view_of(g, PROVIDER ROUTE_B ROUTE_A, before);
+    assert_ptr_equal(after->routes[0].pool, before->routes[1].pool);
+    assert_ptr_equal(after->routes[1].pool, before->routes[0].pool);
+    worker_view_unref(before);
+    worker_view_unref(after);
+}
+
 static void waiters_are_counted_and_end_with_the_view(void **state)
 {
     struct ground *g = *state;
@@ -108,6 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_view_serves_its_workers_part),
         TEST(routes_that_stay_keep_their_pool),
+        TEST(routes_that_change_places_keep_their_pool),
         TEST(waiters_are_counted_and_end_with_the_view),
         TEST(the_last_reference_takes_it_from_its_list),
         TEST(nobody_waits_nobody_is_resumed),
