@@ -1,5 +1,7 @@
 /*
- * early.h - an answer to a request whose body has not come; for the http_server only.
+ * early.h - an answer that libmicrohttpd cannot give; for the http_server only. Either the
+ * request's body has not come, or the answer's head does not fit into what is left of
+ * connection_memory.
  *
  * libmicrohttpd can answer before the first byte of a body, but then resets the client that is
  * still sending, and in the middle of a body it cannot answer at all. So here the connection is

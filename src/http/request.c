@@ -98,14 +98,16 @@ const char *http_request_find_fault(const struct http_request *r, size_t head_si
 /* libmicrohttpd keeps a node for each field and query parameter, and adds lines of its own. */
 enum { NODE_SIZE = 96, OWN_LINES = 512 };
 
-bool http_request_has_room(const struct http_request *r, size_t response_head)
+/* It writes the head of its answer into what the request's own head leaves of connection_memory. */
+static bool has_room(const struct http_request *r, const struct http_response *response)
 {
-    size_t nodes = r->field_count + 1;
+    size_t size = OWN_LINES, nodes = r->field_count + 1;
     struct text target = buffer_text(&r->target);
+    for (size_t i = 0; i < response->field_count; i++)
+        size += response->fields[i].name.size + response->fields[i].value.size + 4;
     for (size_t i = 0; i < target.size; i++)
         nodes += target.at[i] == '&';
-    return r->head_size + nodes * NODE_SIZE + response_head + OWN_LINES <
-           r->server->config.connection_memory;
+    return r->head_size + nodes * NODE_SIZE + size < r->server->config.connection_memory;
 }
 
 bool http_request_announces_body(const struct http_request *r)
@@ -138,6 +140,8 @@ bool http_request_is_early(const struct http_request *r, const struct http_respo
         return false;
     if (r->until_close && r->client->tls.gnutls)
         return true; /* its end is a close_notify, which must not be lost when the socket is full */
+    if (!has_room(r, response))
+        return true;
     if (r->body_ended)
         return false;
     return http_request_body_is_due(r) || (r->in_head && response->close);

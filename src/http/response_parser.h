@@ -14,7 +14,7 @@
 #include "http/chunk_decoder.h"
 #include "http/field.h"
 
-enum { RESPONSE_HEAD_MAX = 65536, RESPONSE_FIELDS_MAX = 512 };
+enum { RESPONSE_HEAD_MAX = 65536, RESPONSE_FIELDS_MAX = 2048 };
 
 /* How the end of a message body is known (RFC 9112 section 6). */
 enum body_framing { BODY_NONE, BODY_LENGTH, BODY_CHUNKED, BODY_UNTIL_CLOSE };

@@ -133,12 +133,6 @@ const struct field *http_request_fields(const struct http_request *r, size_t *re
  */
 const char *http_request_head_fault(const struct http_request *r);
 
-/*
- * True when a response head of that many bytes can be sent: it has to fit into what the request's
- * own head leaves of connection_memory.
- */
-bool http_request_has_room(const struct http_request *r, size_t response_head);
-
 /* The time (loop_now_ns) at which the head was complete. */
 int64_t http_request_started_ns(const struct http_request *r);
 

@@ -234,10 +234,6 @@ static ssize_t read_response(struct http_request *r, char *data, size_t size)
 static void respond(struct exchange *e, const struct response_head *head, struct text body,
                     bool complete)
 {
-    if (!http_request_has_room(e->request, head->size)) {
-        fail_protocol(e, "its fields are larger than connection_memory can pass on");
-        return;
-    }
     take_response_fields(e, head);
     struct http_response response = {
         .status = head->status, .fields = fields.items, .field_count = fields.count};

@@ -26,7 +26,8 @@ static const struct http_handler handler = {.on_done = on_done};
 
 static int setup(void **state)
 {
-    server = (struct http_server){.handler = &handler, .config.body_min_rate = 256};
+    server = (struct http_server){.handler = &handler,
+                                  .config = {.connection_memory = 16384, .body_min_rate = 256}};
     client = (struct client){.server = &server, .peer = "127.0.0.1:5"};
     list_init(&server.spare_requests);
     done_calls = 0;
@@ -174,6 +175,23 @@ static void an_answer_is_early_while_a_body_is_due(void **state)
     assert_true(http_request_is_early(r, &close));
 }
 
+static void an_answer_is_early_when_its_head_has_no_room(void **state)
+{
+    struct http_request *r = *state;
+    static char long_value[15000];
+    const struct field field = {TEXT("A"), {long_value, sizeof(long_value)}};
+    const struct http_response large = {.status = 200, .fields = &field, .field_count = 1};
+    r->body_ended = true;
+    r->head_size = 100;
+    assert_false(http_request_is_early(r, &large));
+    r->head_size = 1000;
+    assert_true(http_request_is_early(r, &large));
+    r->head_size = 100;
+    for (int i = 0; i < 10; i++)
+        (void)buffer_add_string(&r->target, "?a&b");
+    assert_true(http_request_is_early(r, &large));
+}
+
 static bool rate_ok(struct http_request *r, int64_t ms, uint64_t bytes)
 {
     r->body_started_ns = 5 * NS_PER_MS;
@@ -281,6 +299,7 @@ int main(void)
         TEST(a_body_is_announced_by_length_or_coding),
         TEST(a_body_is_due_until_all_of_it_came),
         TEST(an_answer_is_early_while_a_body_is_due),
+        TEST(an_answer_is_early_when_its_head_has_no_room),
         TEST(a_body_has_ten_seconds_and_then_a_rate),
         TEST(fields_may_be_many),
         TEST(a_target_is_copied_and_has_a_limit),
