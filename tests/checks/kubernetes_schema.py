@@ -13,7 +13,7 @@ LATER = {"V1Container": {"restartPolicy": "str"}}
 
 # Kinds by their classes there. autoscaling/v2 (1.23) is v2beta2 under its final name.
 CLASSES = {"v1/Namespace": "V1Namespace", "v1/ConfigMap": "V1ConfigMap", "v1/Service": "V1Service",
-           "apps/v1/Deployment": "V1Deployment",
+           "apps/v1/Deployment": "V1Deployment", "apps/v1/StatefulSet": "V1StatefulSet",
            "policy/v1/PodDisruptionBudget": "V1PodDisruptionBudget",
            "autoscaling/v2/HorizontalPodAutoscaler": "V2beta2HorizontalPodAutoscaler",
            "networking.k8s.io/v1/NetworkPolicy": "V1NetworkPolicy"}
