@@ -69,9 +69,8 @@ struct crypto_tls {
 void crypto_tls_watch(void *ssl_context, struct crypto_tls *t);
 
 /*
- * The CA certificates of a PEM file, as the connections of an SSL_CTX trust them: read once for
- * all, which takes 20 ms for a system's bundle. NULL when there are none in it or it cannot be
- * read.
+ * The CA certificates of a PEM file, for ca_store.h. NULL when there are none in it or it cannot be
+ * read. Any number of connections, in any threads, may use it at once.
  */
 WARN_UNUSED void *crypto_ca_store_new(const char *path);
 void crypto_ca_store_free(void *store);

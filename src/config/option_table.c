@@ -194,7 +194,7 @@ const struct option options[] = {
      .help = "The time for getting a token in all, and how long a client's request waits for it."},
     {PROVIDER(ca_file), STORED(provider_config, transport.ca_file), .type = OPTION_FILE,
      .help = "Certificates (PEM) to trust for the token endpoint and its routes' upstreams; "
-             "without it, the system's."},
+             "without it, the system's. A changed file counts after a reload."},
     {PROVIDER(client_cert), STORED(provider_config, transport.client_cert), .type = OPTION_FILE,
      .help = "The client certificate (PEM) shown to them."},
     {PROVIDER(client_key), STORED(provider_config, transport.client_key), .type = OPTION_FILE,

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "base/crypto.h"
 #include "base/list.h"
@@ -162,6 +161,12 @@ const char *connector_ca_file(const char *configured)
     return info->cainfo ? info->cainfo : "/etc/ssl/certs/ca-certificates.crt";
 }
 
+bool connector_is_tls(struct text url)
+{
+    struct text start = {url.at, url.size < 8 ? url.size : 8};
+    return text_equal_nocase(start, TEXT("https://"));
+}
+
 /* ---- connections ---- */
 
 /*
@@ -174,16 +179,14 @@ enum { CONNECTIONS_PER_GROUP = 8 };
 enum { NAME_LIFETIME_S = 30 };
 
 /*
- * Whom connections trust, by the file that says so. libcurl would read the file for each group of
- * connections, and a system's takes 20 ms in which the loop stands still.
+ * What connections share that trust the same: names, and TLS sessions, since one that others
+ * verified is no proof for these.
  */
 struct trust {
-    struct list link; /* in its connector, unless the file has changed since */
-    size_t refs;
-    char *path;
-    struct stat stamp;
-    void *store;
-    CURLSH *share; /* names and TLS sessions: one that others verified is no proof for these */
+    struct list link; /* in its connector */
+    size_t connections;
+    struct ca_store *store, *proxy_store; /* as in struct origin */
+    CURLSH *share;
 };
 
 struct group {
@@ -226,13 +229,12 @@ struct connector *connector_new(struct loop *loop, struct error *err)
     return c;
 }
 
-static void trust_unref(struct trust *t)
+static void trust_free(struct trust *t)
 {
-    if (!t || --t->refs > 0)
-        return;
-    crypto_ca_store_free(t->store);
+    list_remove(&t->link);
     (void)curl_share_cleanup(t->share);
-    free(t->path);
+    ca_store_unref(t->store);
+    ca_store_unref(t->proxy_store);
     free(t);
 }
 
@@ -245,62 +247,57 @@ void connector_free(struct connector *c)
         multi_driver_free(g->driver);
         free(g);
     }
-    for (struct list *link; (link = list_pop_front(&c->trusts));)
-        trust_unref(CONTAINER_OF(link, struct trust, link));
+    while (!list_empty(&c->trusts))
+        trust_free(CONTAINER_OF(c->trusts.next, struct trust, link));
     free(c);
 }
 
-static struct trust *trust_new(const char *path, const struct stat *stamp)
+static struct trust *trust_new(const struct origin *o)
 {
     struct trust *t = calloc(1, sizeof(*t));
-    if (!t)
-        return NULL;
-    *t = (struct trust){.refs = 1,
-                        .path = text_dup(text_of(path)),
-                        .stamp = *stamp,
-                        .store = *path ? crypto_ca_store_new(path) : NULL,
-                        .share = curl_share_init()};
-    list_init(&t->link);
-    if (!t->path || !t->share) {
-        trust_unref(t);
+    CURLSH *share = t ? curl_share_init() : NULL;
+    if (!share) {
+        free(t);
         return NULL;
     }
-    (void)curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
-    (void)curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+    *t = (struct trust){.store = ca_store_ref(o->trusted),
+                        .proxy_store = ca_store_ref(o->proxy_trusted),
+                        .share = share};
+    list_init(&t->link);
+    (void)curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+    (void)curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     return t;
 }
 
-static bool is_same_file(const struct stat *a, const struct stat *b)
+/* A reload has put another in its place: nobody will ask for it any more. */
+static bool is_out_of_date(const struct trust *t)
 {
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+    return t->connections == 0 && ((t->store && ca_store_is_last(t->store)) ||
+                                   (t->proxy_store && ca_store_is_last(t->proxy_store)));
 }
 
-/* Instead of a file, for connections without TLS. */
-#define NOBODY ""
-
-/* A new reference to what the file says now; NULL when memory is out. */
-static struct trust *trust_in(struct connector *c, const char *path)
+static void drop_old_trusts(struct connector *c)
 {
-    struct stat now = {0};
-    (void)stat(path, &now); /* one that is not there holds nothing to trust */
+    for (struct list *link = c->trusts.next, *next; link != &c->trusts; link = next) {
+        struct trust *t = CONTAINER_OF(link, struct trust, link);
+        next = link->next;
+        if (is_out_of_date(t))
+            trust_free(t);
+    }
+}
+
+/* NULL when memory is out. */
+static struct trust *trust_for(struct connector *c, const struct origin *o)
+{
     for (struct list *link = c->trusts.next; link != &c->trusts; link = link->next) {
         struct trust *t = CONTAINER_OF(link, struct trust, link);
-        if (strcmp(t->path, path) != 0)
-            continue;
-        if ((t->store || !*path) && is_same_file(&t->stamp, &now)) {
-            t->refs++;
+        if (t->store == o->trusted && t->proxy_store == o->proxy_trusted)
             return t;
-        }
-        list_remove(&t->link);
-        trust_unref(t);
-        break;
     }
-    struct trust *t = trust_new(path, &now);
-    if (t) {
+    drop_old_trusts(c);
+    struct trust *t = trust_new(o);
+    if (t)
         list_push_front(&c->trusts, &t->link);
-        t->refs++;
-    }
     return t;
 }
 
@@ -369,12 +366,9 @@ static CURLcode on_ssl_context(CURL *easy UNUSED, void *ssl_context, void *arg)
 {
     struct connection *conn = arg;
     crypto_tls_watch(ssl_context, &conn->watch);
-    if (conn->tls_proxy && conn->watch.layers == 1)
-        return CURLE_OK;
-    if (!conn->trust->store)
-        return CURLE_SSL_CACERT_BADFILE;
-    crypto_tls_trust(ssl_context, conn->trust->store);
-    return CURLE_OK;
+    bool to_proxy = conn->tls_proxy && conn->watch.layers == 1;
+    const struct ca_store *store = to_proxy ? conn->trust->proxy_store : conn->trust->store;
+    return store && ca_store_apply(store, ssl_context) == 0 ? CURLE_OK : CURLE_SSL_CACERT_BADFILE;
 }
 
 static void set_options(struct connection *conn, const struct origin *o, int64_t timeout_ms)
@@ -384,8 +378,7 @@ static void set_options(struct connection *conn, const struct origin *o, int64_t
     (void)curl_easy_setopt(e, CURLOPT_CONNECT_ONLY, 1L);
     (void)curl_easy_setopt(e, CURLOPT_PRIVATE, conn);
     conn->by_proxy = o->proxy != NULL;
-    conn->tls_proxy = o->proxy && text_equal_nocase((struct text){o->proxy, strnlen(o->proxy, 8)},
-                                                    TEXT("https://"));
+    conn->tls_proxy = connector_is_tls(text_of(o->proxy));
     (void)curl_easy_setopt(e, CURLOPT_SHARE, conn->trust->share);
     (void)curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
     (void)curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, (long)NAME_LIFETIME_S);
@@ -402,6 +395,8 @@ static void set_options(struct connection *conn, const struct origin *o, int64_t
     /* on_ssl_context says whom to trust: libcurl would load the whole store, 20 ms each time */
     (void)curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
     (void)curl_easy_setopt(e, CURLOPT_CAINFO, NULL);
+    (void)curl_easy_setopt(e, CURLOPT_PROXY_CAPATH, NULL);
+    (void)curl_easy_setopt(e, CURLOPT_PROXY_CAINFO, NULL);
     (void)curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* it would take ours for another's */
     (void)curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     (void)curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_ssl_context);
@@ -415,7 +410,8 @@ static void set_options(struct connection *conn, const struct origin *o, int64_t
 static void connection_free(struct connection *conn)
 {
     curl_easy_cleanup(conn->easy);
-    trust_unref(conn->trust);
+    if (conn->trust)
+        conn->trust->connections--;
     free(conn);
 }
 
@@ -426,13 +422,14 @@ struct connection *connector_connect(struct connector *c, const struct origin *o
     struct connection *conn = g ? calloc(1, sizeof(*conn)) : NULL;
     if (!conn)
         return NULL;
-    *conn = (struct connection){
-        .group = g,
-        .trust = trust_in(c, origin->tls ? connector_ca_file(origin->ca_file) : NOBODY),
-        .easy = curl_easy_init(),
-        .tls = origin->tls,
-        .done = done,
-        .arg = arg};
+    *conn = (struct connection){.group = g,
+                                .trust = trust_for(c, origin),
+                                .easy = curl_easy_init(),
+                                .tls = origin->tls,
+                                .done = done,
+                                .arg = arg};
+    if (conn->trust)
+        conn->trust->connections++;
     if (!conn->trust || !conn->easy) {
         connection_free(conn);
         return NULL;

@@ -12,8 +12,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/ca_store.h"
 #include "base/error.h"
 #include "base/loop.h"
+#include "base/text.h"
 
 /* ---- running libcurl's multi interface from a loop ---- */
 
@@ -35,15 +37,19 @@ const char *connector_ca_file(const char *configured);
 
 /* ---- connections ---- */
 
-/* Where to; the strings must live as long as the connections made with it. */
+/* Where to; what it points to must live as long as the connections made with it. */
 struct origin {
     const char *url; /* scheme://host:port, for libcurl */
     bool tls;
-    const char *ca_file;     /* NULL: the system's */
-    const char *client_cert; /* NULL: none */
+    struct ca_store *trusted;       /* with TLS; NULL trusts nobody */
+    struct ca_store *proxy_trusted; /* the same for a proxy that speaks TLS */
+    const char *client_cert;        /* NULL: none */
     const char *client_key;
     const char *proxy; /* NULL: none; the environment's proxies are never used */
 };
+
+/* True for a URL that begins with https. */
+bool connector_is_tls(struct text url);
 
 enum connect_result {
     CONNECT_OK,

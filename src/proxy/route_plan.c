@@ -66,13 +66,18 @@ static int plan_origin(struct route_plan *plan)
     (void)buffer_addf(&plan->origin_url, "%s://%s%.*s%s:%u", url->tls ? "https" : "http", open,
                       TEXT_ARG(url->host), close, url->port);
     const struct transport_config *t = &plan->route->transport;
+    bool tls_proxy = connector_is_tls(text_of(t->proxy));
     plan->origin = (struct origin){.url = buffer_string(&plan->origin_url),
                                    .tls = url->tls,
-                                   .ca_file = t->ca_file,
                                    .client_cert = t->client_cert,
                                    .client_key = t->client_key,
                                    .proxy = t->proxy};
-    return plan->origin.url && !host->failed ? 0 : -1;
+    if (url->tls)
+        plan->origin.trusted = ca_store_open(connector_ca_file(t->ca_file));
+    if (tls_proxy)
+        plan->origin.proxy_trusted = ca_store_open(connector_ca_file(NULL));
+    bool whole = (plan->origin.trusted || !url->tls) && (plan->origin.proxy_trusted || !tls_proxy);
+    return whole && plan->origin.url && !host->failed ? 0 : -1;
 }
 
 static int plan_route(struct route_plan *plan, const struct config *config,
@@ -114,6 +119,8 @@ void route_plans_free(struct route_plan *plans, size_t count)
         buffer_done(&plans[i].host_line);
         buffer_done(&plans[i].fixed);
         buffer_done(&plans[i].origin_url);
+        ca_store_unref(plans[i].origin.trusted);
+        ca_store_unref(plans[i].origin.proxy_trusted);
         free(plans[i].rendered);
         free(plans[i].dropped);
     }

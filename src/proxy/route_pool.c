@@ -31,10 +31,9 @@ static struct upstream_limits limits_of(const struct route_config *route)
 static void texts_of(const struct origin *o, const char *ret_texts[ORIGIN_TEXTS])
 {
     ret_texts[0] = o->url;
-    ret_texts[1] = o->ca_file;
-    ret_texts[2] = o->client_cert;
-    ret_texts[3] = o->client_key;
-    ret_texts[4] = o->proxy;
+    ret_texts[1] = o->client_cert;
+    ret_texts[2] = o->client_key;
+    ret_texts[3] = o->proxy;
 }
 
 static int copy_origin(struct route_pool *p, const struct origin *o)
@@ -46,10 +45,11 @@ static int copy_origin(struct route_pool *p, const struct origin *o)
             return -1;
     p->origin = (struct origin){.url = p->texts[0],
                                 .tls = o->tls,
-                                .ca_file = p->texts[1],
-                                .client_cert = p->texts[2],
-                                .client_key = p->texts[3],
-                                .proxy = p->texts[4]};
+                                .trusted = ca_store_ref(o->trusted),
+                                .proxy_trusted = ca_store_ref(o->proxy_trusted),
+                                .client_cert = p->texts[1],
+                                .client_key = p->texts[2],
+                                .proxy = p->texts[3]};
     return 0;
 }
 
@@ -66,7 +66,8 @@ static bool same_origin(const struct origin *a, const struct origin *b)
     for (size_t i = 0; i < ORIGIN_TEXTS; i++)
         if (!same_text(texts[i], others[i]))
             return false;
-    return true; /* whether it is TLS is a part of the URL */
+    /* whether it is TLS is a part of the URL; a file that changed has made another store */
+    return a->trusted == b->trusted && a->proxy_trusted == b->proxy_trusted;
 }
 
 bool route_pool_fits(const struct route_pool *p, const struct route_plan *plan,
@@ -87,6 +88,8 @@ static void pool_free(struct route_pool *p)
     static const struct upstream_counts none = {0};
     show(p, &none);
     upstream_pool_free(p->pool);
+    ca_store_unref(p->origin.trusted);
+    ca_store_unref(p->origin.proxy_trusted);
     for (size_t i = 0; i < ORIGIN_TEXTS; i++)
         free(p->texts[i]);
     free(p);

@@ -12,7 +12,7 @@
 #include "proxy/route_plan.h"
 #include "proxy/stats.h"
 
-enum { ORIGIN_TEXTS = 5 };
+enum { ORIGIN_TEXTS = 4 };
 
 struct route_pool {
     size_t refs;

@@ -297,7 +297,7 @@ static void a_certificate_must_be_trusted(void **state UNUSED)
 {
     use_tls();
     assert_int_equal(shake_hands(), CONNECT_OK);
-    bed.origin.ca_file = NULL; /* the system's: it does not know ours */
+    trust(connector_ca_file(NULL)); /* the system's: it does not know ours */
     assert_int_equal(shake_hands(), CONNECT_TLS);
 }
 
@@ -318,7 +318,10 @@ static void a_certificate_must_be_for_that_host(void **state UNUSED)
 static void a_missing_ca_file_is_a_tls_failure(void **state UNUSED)
 {
     use_tls();
-    bed.origin.ca_file = "/nowhere/ca.pem";
+    trust("/nowhere/ca.pem");
+    assert_int_equal(try_connecting(TIMEOUT_MS), CONNECT_TLS);
+    ca_store_unref(bed.origin.trusted);
+    bed.origin.trusted = NULL;
     assert_int_equal(try_connecting(TIMEOUT_MS), CONNECT_TLS);
 }
 
@@ -376,11 +379,13 @@ static void sessions_are_not_shared_with_those_who_trust_others(void **state UNU
         assert_int_equal(next_recv(a.conn, &byte, 1), 0);
         connection_close(a.conn);
         tls_peer_close(&peer);
-        bed.origin.ca_file = copy;
+        trust(copy);
     }
 
-    to = fopen(copy, "w"); /* now it trusts nobody, and at once */
+    to = fopen(copy, "w"); /* now it trusts nobody */
     assert_true(to && fclose(to) == 0);
+    assert_int_equal(shake_hands(), CONNECT_OK); /* not before it is opened again */
+    trust(copy);
     assert_int_equal(shake_hands(), CONNECT_TLS);
     assert_int_equal(unlink(copy), 0);
 }

@@ -434,7 +434,8 @@ static void an_upstream_that_does_not_answer_is_a_timeout(void **state UNUSED)
 {
     bed.limits.connect_timeout_ms = 50;
     (void)snprintf(bed.url, sizeof(bed.url), "https://127.0.0.1:%u", bed.port);
-    struct origin origin = {.url = bed.url, .tls = true};
+    struct ca_store *trusted = ca_store_open(connector_ca_file(NULL));
+    struct origin origin = {.url = bed.url, .tls = true, .trusted = trusted};
     upstream_pool_free(bed.pool);
     bed.pool = upstream_pool_new(bed.loop, bed.connector, &origin, &bed.limits);
     struct bed_waiter b;
@@ -442,6 +443,7 @@ static void an_upstream_that_does_not_answer_is_a_timeout(void **state UNUSED)
     AWAIT(b.calls == 1);
     assert_int_equal(b.result, CONNECT_TIMEOUT);
     bed_assert_counts(0, 0, 0, 0);
+    ca_store_unref(trusted); /* the connector has its own */
 }
 
 int main(void)

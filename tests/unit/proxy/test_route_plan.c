@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "proxy/proxy_testing.h"
+#include "support/ca_file.h"
 
 static struct config *config;
 static struct route_plan *plans;
@@ -73,19 +74,34 @@ static void the_origin_is_worked_out_before(void **state)
 static void trust_and_proxy_come_from_route_or_provider(void **state)
 {
     (void)state;
-    use(PROVIDER "proxy = http://127.0.0.1:3128\nca_file = " SOURCE_DIR "/CMakeLists.txt\n"
-                 "[route a]\npath = /a\nprovider = idp\nupstream = https://a.example\n"
-                 "[route b]\npath = /b\nprovider = idp\nupstream = https://b.example\n"
-                 "proxy = http://127.0.0.2:3128\n"
-                 "[route c]\npath = /c\nprovider = none\nupstream = https://c.example\n");
+    struct ca_file ca;
+    char ini[1024];
+    ca_file_make(&ca, "authority");
+    (void)snprintf(ini, sizeof(ini),
+                   PROVIDER "proxy = http://127.0.0.1:3128\nca_file = %s\n"
+                            "[route a]\npath = /a\nprovider = idp\nupstream = https://a.example\n"
+                            "[route b]\npath = /b\nprovider = idp\nupstream = https://b.example\n"
+                            "proxy = https://127.0.0.2:3128\n"
+                            "[route c]\npath = /c\nprovider = none\nupstream = https://c.example\n"
+                            "[route d]\npath = /d\nprovider = idp\nupstream = http://127.0.0.1\n",
+                   ca.path);
+    use(ini);
+    struct ca_store *own = ca_store_open(ca.path),
+                    *systems = ca_store_open(connector_ca_file(NULL));
     assert_string_equal(plans[0].origin.proxy, "http://127.0.0.1:3128");
-    assert_string_equal(plans[0].origin.ca_file, SOURCE_DIR "/CMakeLists.txt");
-    assert_string_equal(plans[1].origin.proxy, "http://127.0.0.2:3128");
-    assert_string_equal(plans[1].origin.ca_file, SOURCE_DIR "/CMakeLists.txt");
+    assert_ptr_equal(plans[0].origin.trusted, own);
+    assert_null(plans[0].origin.proxy_trusted);
+    assert_string_equal(plans[1].origin.proxy, "https://127.0.0.2:3128");
+    assert_ptr_equal(plans[1].origin.trusted, own);
+    assert_ptr_equal(plans[1].origin.proxy_trusted, systems);
     assert_null(plans[2].origin.proxy);
-    assert_null(plans[2].origin.ca_file);
+    assert_ptr_equal(plans[2].origin.trusted, systems);
+    assert_null(plans[3].origin.trusted);
     assert_ptr_equal(plans[1].provider, &config->providers[0]);
     assert_ptr_equal(plans[2].route, &config->routes[2]);
+    ca_store_unref(own);
+    ca_store_unref(systems);
+    ca_file_done(&ca);
 }
 
 static void constant_fields_are_written_once(void **state)

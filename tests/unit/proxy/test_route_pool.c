@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "proxy/view_testing.h"
+#include "support/ca_file.h"
 
 #define ROUTE "[route a]\nprovider = none\nupstream = http://127.0.0.1:1/base\n"
 
@@ -66,13 +67,30 @@ static void what_concerns_connections_makes_another_pool(void **state)
         ROUTE "response_timeout = 1s\n",
         ROUTE "read_timeout = 1s\n",
         ROUTE "proxy = http://127.0.0.1:3128\n",
-        ROUTE "ca_file = " SOURCE_DIR "/CMakeLists.txt\n",
     };
     struct route_pool *p = pool_of(*state, ROUTE);
     for (size_t i = 0; i < ARRAY_SIZE(others); i++)
         if (fits(*state, p, others[i]))
             fail_msg("these must not share connections:\n%s", others[i]);
     route_pool_unref(p);
+}
+
+static void whom_it_trusts_makes_another_pool(void **state)
+{
+    struct ca_file ca, other;
+    static const char without[] = "[route a]\nprovider = none\nupstream = https://127.0.0.1:1\n";
+    char ini[512];
+    ca_file_make(&ca, "authority");
+    ca_file_make(&other, "other");
+    (void)snprintf(ini, sizeof(ini), "%sca_file = %s\n", without, ca.path);
+    struct route_pool *p = pool_of(*state, ini);
+    assert_true(fits(*state, p, ini));
+    assert_false(fits(*state, p, without));
+    ca_file_replace(&ca, &other); /* the same path, other certificates */
+    assert_false(fits(*state, p, ini));
+    route_pool_unref(p);
+    ca_file_done(&ca);
+    ca_file_done(&other);
 }
 
 static void another_routes_pool_does_not_fit(void **state)
@@ -131,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_concerns_no_connection_may_change),
         TEST(what_concerns_connections_makes_another_pool),
+        TEST(whom_it_trusts_makes_another_pool),
         TEST(another_routes_pool_does_not_fit),
         TEST(gauges_follow_and_end_with_the_pool),
         TEST(the_last_reference_ends_it),
