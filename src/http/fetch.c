@@ -18,6 +18,7 @@ enum {
 struct fetcher {
     struct multi_driver *driver;
     struct list running;
+    struct ca_store *last_trusted; /* so that not each request reads the file again */
 };
 
 struct fetch {
@@ -32,6 +33,8 @@ struct fetch {
     bool too_large;
     char content_type[FIELD_VALUE_MAX], retry_after[FIELD_VALUE_MAX];
     char *proxy; /* NULL: none */
+    struct ca_store *trusted, *proxy_trusted;
+    unsigned tls_layers; /* begun so far; where the proxy speaks TLS the first is its */
     char detail[CURL_WORDS_SIZE];
 };
 
@@ -51,6 +54,8 @@ static void fetch_free(struct fetch *f)
     free_fields(f->fields);
     buffer_done(&f->request_body);
     buffer_done(&f->body);
+    ca_store_unref(f->trusted);
+    ca_store_unref(f->proxy_trusted);
     free(f->proxy);
     free(f);
 }
@@ -234,11 +239,37 @@ static int add_fields(struct fetch *f, const struct fetch_request *request, stru
 /* Refuses an option that this libcurl lacks: a safety switch that is not set is not safe. */
 #define SET(f, option, value) (curl_easy_setopt((f)->easy, (option), (value)) != CURLE_OK)
 
+/* libcurl would read the file for each request, or go on for a day with what it was. */
+static CURLcode on_ssl_context(CURL *easy UNUSED, void *ssl_context, void *arg)
+{
+    struct fetch *f = arg;
+    bool to_proxy = f->tls_layers++ == 0 && connector_is_tls(text_of(f->proxy));
+    const struct ca_store *store = to_proxy ? f->proxy_trusted : f->trusted;
+    return store && ca_store_apply(store, ssl_context) == 0 ? CURLE_OK : CURLE_SSL_CACERT_BADFILE;
+}
+
+static int open_stores(struct fetch *f, const struct fetch_request *request)
+{
+    bool tls = connector_is_tls(request->url), tls_proxy = connector_is_tls(text_of(f->proxy));
+    if (tls)
+        f->trusted = ca_store_open(connector_ca_file(request->ca_file));
+    if (tls_proxy)
+        f->proxy_trusted = ca_store_open(connector_ca_file(NULL));
+    if (f->trusted) {
+        ca_store_unref(f->fetcher->last_trusted);
+        f->fetcher->last_trusted = ca_store_ref(f->trusted);
+    }
+    return (f->trusted || !tls) && (f->proxy_trusted || !tls_proxy) ? 0 : -1;
+}
+
 static int set_tls(struct fetch *f, const struct fetch_request *request)
 {
-    if (SET(f, CURLOPT_SSL_VERIFYPEER, 1L) || SET(f, CURLOPT_SSL_VERIFYHOST, 2L) ||
-        SET(f, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) ||
-        SET(f, CURLOPT_CAINFO, connector_ca_file(request->ca_file)) || SET(f, CURLOPT_CAPATH, NULL))
+    if (open_stores(f, request) || SET(f, CURLOPT_SSL_VERIFYPEER, 1L) ||
+        SET(f, CURLOPT_SSL_VERIFYHOST, 2L) ||
+        SET(f, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) || SET(f, CURLOPT_CAINFO, NULL) ||
+        SET(f, CURLOPT_CAPATH, NULL) || SET(f, CURLOPT_PROXY_CAINFO, NULL) ||
+        SET(f, CURLOPT_PROXY_CAPATH, NULL) || SET(f, CURLOPT_CA_CACHE_TIMEOUT, 0L) ||
+        SET(f, CURLOPT_SSL_CTX_FUNCTION, on_ssl_context) || SET(f, CURLOPT_SSL_CTX_DATA, f))
         return -1;
     if (!request->client_cert)
         return 0;
@@ -359,5 +390,6 @@ void fetcher_free(struct fetcher *f)
     while (!list_empty(&f->running))
         fetch_cancel(CONTAINER_OF(f->running.next, struct fetch, link));
     multi_driver_free(f->driver);
+    ca_store_unref(f->last_trusted);
     free(f);
 }

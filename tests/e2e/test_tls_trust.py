@@ -1,10 +1,10 @@
-"""Whom upstreams are believed by: a CA file that changes, sessions that are resumed."""
+"""Whom upstreams and token endpoints are believed by: a CA file that changes, sessions that are resumed."""
 
 import os
 import shutil
 
 import pytest
-from actors import EchoApi, Tls, Upstream, section
+from actors import EchoApi, Idp, Tls, Upstream, section
 from actors.reloading import Reloading
 
 ONE = {"workers": "1"}  # each worker has connections and sessions of its own
@@ -64,6 +64,21 @@ def test_a_file_that_stays_keeps_connections(run, stage, tls, ca_file):
         reload(config(api.origin, ca_file, f"max_body = {max_body}\n"), ONE)
     assert bearerd.get("/x").status == 200
     assert api.accepted == 1
+
+
+def test_the_token_endpoints_authority_changes(run, stage, provider, canary, tls, ca_file,
+                                               stranger):
+    idp = stage.add(Idp(canary, tls=tls.server_context("127.0.0.1")))
+    api = stage.add(EchoApi(idp))
+    bearerd = run(provider(idp=idp, ca_file=ca_file.path, scope="one") + section(
+        "route all", {"provider": "idp", "upstream": api.origin}))
+    assert bearerd.get("/x").status == 200
+    ca_file.put(stranger)
+    Reloading(bearerd)(provider(idp=idp, ca_file=ca_file.path, scope="two") + section(
+        "route all", {"provider": "idp", "upstream": api.origin}))
+    answer = bearerd.get("/x")
+    assert (answer.status, answer.problem()["code"]) == (503, "token_unavailable")
+    assert idp.count == 1
 
 
 # --- sessions ---------------------------------------------------------------------------------------
