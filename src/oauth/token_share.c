@@ -5,8 +5,10 @@
 #include "base/crypto.h"
 #include "base/log.h"
 
-/* When news may have been lost, all instances look; not all at once. */
-enum { LOOK_SPREAD_MS = 2000 };
+enum {
+    LOOK_SPREAD_MS = 2000, /* when news may have been lost, all instances look; not all at once */
+    PATIENCE_MS = 1000,    /* for what no request waits for: a slow store is not away for it */
+};
 
 struct token_share {
     struct token_share_options options;
@@ -44,6 +46,7 @@ static void on_extend(struct timer *t)
                                      .name = s->name,
                                      .owner = s->owner,
                                      .lock_ms = SHARE_LOCK_MS,
+                                     .patience_ms = PATIENCE_MS,
                                      .done = on_extended};
     int asked = token_store_ask(s->options.store, &s->extension);
     (void)asked; /* if it is away, the next time */
@@ -66,8 +69,11 @@ void token_share_unlock(struct token_share *s)
     struct store_op *op = calloc(1, sizeof(*op));
     if (!op)
         return; /* it ends by itself */
-    *op = (struct store_op){
-        .verb = STORE_UNLOCK, .name = s->name, .owner = s->owner, .done = on_given_back};
+    *op = (struct store_op){.verb = STORE_UNLOCK,
+                            .name = s->name,
+                            .owner = s->owner,
+                            .patience_ms = PATIENCE_MS,
+                            .done = on_given_back};
     if (token_store_ask(s->options.store, op))
         free(op);
 }

@@ -250,6 +250,30 @@ static void a_lock_is_extended_until_it_goes_back(void **state)
     assert_int_equal(bed->unlocks, 1);
 }
 
+static bool is_up_after(struct bed *bed, int64_t ms)
+{
+    struct store_info info;
+    fake_clock_advance(&bed->clock, ms);
+    loop_turn(bed->loop, 0);
+    token_store_describe(bed->store, &info);
+    serve(bed);
+    return info.up;
+}
+
+static void what_delays_nobody_has_more_time(void **state)
+{
+    struct bed *bed = *state;
+    ask(bed, STORE_LOCK, 0);
+    assert_true(is_up_after(bed, SHARE_LOCK_MS / 3 + 2)); /* it is being extended */
+    fake_clock_advance(&bed->clock, SHARE_LOCK_MS / 3 + 2);
+    loop_turn(bed->loop, 0);
+    assert_true(is_up_after(bed, 10 * STORE_PATIENCE_MS));
+    token_share_unlock(bed->share);
+    assert_true(is_up_after(bed, 10 * STORE_PATIENCE_MS));
+    assert_int_equal(bed->extends, 2);
+    assert_int_equal(bed->unlocks, 1);
+}
+
 static void news_are_passed_on(void **state)
 {
     struct bed *bed = *state;
@@ -299,6 +323,7 @@ int main(void)
         TEST(what_cannot_be_read_is_no_entry),
         TEST(the_old_name_is_looked_up_too),
         TEST(a_lock_is_extended_until_it_goes_back),
+        TEST(what_delays_nobody_has_more_time),
         TEST(news_are_passed_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
