@@ -1,9 +1,13 @@
-"""Redis goes away in every way: no request fails for it, each says so once, and all come back."""
+"""Redis goes away in every way: no request fails for it, each says so once, and all come back.
+
+How little a request loses by it is measured in test_fleet_latency.py.
+"""
+
+import shutil
+import socket
 
 import pytest
-from actors import AWAY, BACK, Fleet, Load, milliseconds, section, store_key, wait_until
-
-MOMENT = 1000  # ms: the limit is 50, the rest is the machine and the sanitizers
+from actors import AWAY, BACK, Between, Fleet, Load, Redis, section, store_key, wait_until
 
 
 @pytest.fixture
@@ -19,6 +23,12 @@ def fleet_of(run, provider, api, redis, canary):
 @pytest.fixture
 def fleet(fleet_of):
     return fleet_of()
+
+
+@pytest.fixture
+def between(stage, redis):
+    """What the fleet's Redis is reached through."""
+    return stage.add(Between(redis.port))
 
 
 def serve_through(fleet, redis, idp, lose, give_back):
@@ -59,6 +69,70 @@ def test_read_only_under_load(fleet, redis, idp):
                   lambda: redis.command("REPLICAOF", "NO", "ONE"))
 
 
+def test_partitioned_under_load(fleet_of, between, redis, idp):
+    serve_through(fleet_of(redis=between.url), redis, idp, between.cut, between.heal)
+
+
+def test_started_again_empty_and_as_another_run(fleet, redis, idp):
+    def lose():
+        redis.kill()
+        shutil.rmtree(redis.folder / "appendonlydir")
+    serve_through(fleet, redis, idp, lose, redis.start)
+
+
+def test_no_connection_left_under_load(fleet, redis, idp):
+    """The limit counts the test's own connection, too, so that this is the only one."""
+    with socket.create_connection(("127.0.0.1", redis.port), 10) as sock:
+        stream = sock.makefile("rwb")
+
+        def lose():
+            redis.send(stream, "CONFIG", "SET", "maxclients", 1)
+            redis.send(stream, "CLIENT", "KILL", "TYPE", "pubsub")
+            redis.send(stream, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        serve_through(fleet, redis, idp, lose,
+                      lambda: redis.send(stream, "CONFIG", "SET", "maxclients", 1000))
+    assert all(one.log_lines("store: redis:", "maxclients") for one in fleet)
+
+
+def test_a_cluster_without_the_slot_under_load(fleet_of, stage, idp):
+    node = stage.add(Redis(stage.folder / "node", cluster_enabled="yes")).start()
+    node.command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    wait_until(lambda: "cluster_state:ok" in node.command("CLUSTER", "INFO").decode(),
+               "the cluster to be whole", 30)
+    slot = node.command("CLUSTER", "KEYSLOT", "bearerd:{tokens}:x")
+    fleet = fleet_of(redis=node.url)
+    serve_through(fleet, node, idp, lambda: node.command("CLUSTER", "DELSLOTS", slot),
+                  lambda: node.command("CLUSTER", "ADDSLOTS", slot))
+    assert all("cluster" in one.log_lines(AWAY)[0] for one in fleet)
+
+
+@pytest.mark.parametrize("answer, words", [
+    ("LOADING Redis is loading the dataset in memory", "loading"),
+    ("MOVED 8000 127.0.0.1:1", "cluster"),
+    ("ASK 8000 127.0.0.1:1", "cluster"),
+    ("CLUSTERDOWN The cluster is down", "cluster is down"),
+    ("MASTERDOWN Link with MASTER is down", "lost its master"),
+    ("MISCONF Redis is configured to save RDB snapshots", "disk"),
+    ("NOREPLICAS Not enough good replicas to write.", "replicas"),
+    ("BUSY Redis is busy running a script.", "script"),
+    ("ERR something new", "an error"),
+])
+def test_it_answers_with_an_error(fleet_of, between, idp, answer, words):
+    fleet = fleet_of(2, redis=between.url)
+    assert [one.status for one in fleet.ask_all()] == [200] * 2
+    with Load(fleet, threads_each=1) as load:
+        between.answer = f"-{answer}\r\n".encode()
+        idp.revoke_all()
+        fleet.wait_away()
+        load.served(20)
+        between.answer = None
+        fleet.wait_back()
+        load.served(20)
+    assert load.errors == []
+    assert fleet.said(AWAY) == fleet.said(BACK) == [1] * 2
+    assert all(words in one.log_lines(AWAY)[0] for one in fleet), fleet[0].log_lines(AWAY)
+
+
 def test_flushed_under_load(fleet, redis, idp):
     idp.expires_in = 4
     with Load(fleet, threads_each=1) as load:
@@ -77,17 +151,6 @@ def test_connections_cut_under_load(fleet, redis, idp):
             redis.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
             redis.command("CLIENT", "KILL", "TYPE", "pubsub")
     assert load.errors == []
-
-
-def test_a_frozen_redis_delays_a_cold_request_for_a_moment(fleet_of, redis, idp):
-    fleet = fleet_of(patience=None)  # what it is without a word
-    redis.freeze()
-    for one in fleet:
-        assert milliseconds(lambda: one.get("/")) < MOMENT
-    assert idp.count == 3
-    fleet.wait_away()
-    redis.thaw()
-    fleet.wait_back()
 
 
 def test_without_redis_from_the_start(fleet_of, redis, idp):
@@ -139,7 +202,6 @@ def test_somebody_else_answers(fleet_of, upstream):
 
 def test_a_name_that_does_not_exist(fleet_of):
     fleet = fleet_of(1, redis="redis://redis.invalid:6379")
-    assert milliseconds(lambda: fleet[0].get("/")) < MOMENT
     assert fleet[0].get("/").status == 200
     fleet.wait_away()
 
@@ -148,5 +210,5 @@ def test_stopping_while_redis_hangs(fleet, redis):
     assert [answer.status for answer in fleet.ask_all()] == [200] * 3
     redis.freeze()
     for one in fleet:
-        assert milliseconds(one.stop) < 20 * MOMENT
+        one.stop()
     redis.thaw()

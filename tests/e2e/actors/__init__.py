@@ -1,9 +1,10 @@
 """The actors of the end-to-end tests: each is a class with verbs, so that a test reads as prose."""
 
+from .between import Between
 from .bearerd import Bearerd, CliResult, section
 from .canary import Canary
 from .client import Client, in_parallel
-from .fleet import AWAY, BACK, Fleet, Load, milliseconds, store_key
+from .fleet import AWAY, BACK, Fleet, Load, store_key
 from .idp import MISSING, Idp
 from .redis import Redis, Sentinel
 from .rotating import RotatingIdp
@@ -15,7 +16,7 @@ from .waiting import wait_until
 from .wire import Fields, Malformed, Truncated
 
 __all__ = [
-    "AWAY", "BACK", "Fleet", "Load", "milliseconds", "store_key",
+    "AWAY", "BACK", "Between", "Fleet", "Load", "store_key",
     "Bearerd", "Canary", "CliResult", "Client", "EchoApi", "Fields", "Idp", "MISSING", "Malformed",
     "Redis", "RotatingIdp", "Sentinel", "Server", "Tls", "Truncated", "Upstream", "in_parallel",
     "replying", "section", "wait_until", "wire",

@@ -3,7 +3,6 @@
 import base64
 import secrets
 import threading
-import time
 
 from .bearerd import section
 from .waiting import wait_until
@@ -84,10 +83,3 @@ def store_key(canary):
     """A new key for [store]; no log may show it."""
     text = base64.b64encode(secrets.token_bytes(32)).decode()
     return "literal:" + canary.secret("store-key", text)
-
-
-def milliseconds(action):
-    """How long it takes."""
-    began = time.monotonic()
-    action()
-    return (time.monotonic() - began) * 1000

@@ -92,11 +92,11 @@ class Redis:
             stream = sock.makefile("rwb")
             password = self.options.get("requirepass")
             if password:
-                self._send(stream, "AUTH", password)
-            return self._send(stream, *arguments)
+                self.send(stream, "AUTH", password)
+            return self.send(stream, *arguments)
 
     @classmethod
-    def _send(cls, stream, *arguments):
+    def send(cls, stream, *arguments):
         words = [str(one).encode() for one in arguments]
         stream.write(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(one), one)
                                                         for one in words))
