@@ -116,16 +116,24 @@ def test_no_refresh_token_is_used_twice(fleet, idp):
 
 
 def test_nothing_in_redis_can_be_read(fleet, idp, redis, canary):
+    """Searched: keys, values, the append-only file, the snapshot, every command and publication."""
+    named = canary.also("the-client", idp.url, idp.authority, "access_token",
+                        "refresh_token", "client_credentials")
     idp.expires_in, idp.refresh_tokens = 3, True
-    with Load(fleet, threads_each=1):
+    with redis.overheard() as commands, Load(fleet, threads_each=1):
         idp.wait_requests(3, timeout=20)
+    redis.config("rdbcompression", "no")
+    assert redis.command("SAVE") == "OK"
     found = redis.everything()
     assert b"bearerd:{tokens}:" in found and b"EVAL" not in found
-    assert not canary.leaks(found)
-    for word in (b"idp", b"the-client", idp.url.encode(), b"access_token", b"refresh_token"):
-        assert word not in found, word
+    assert b'"EVAL"' in commands.bytes and b'"PUBLISH"' in commands.bytes
+    for bytes_ in (found, commands.bytes):
+        assert not canary.leaks(bytes_) and not named.leaks(bytes_)
     assert all(key.startswith("bearerd:{tokens}:") for key in redis.keys())
     assert all(redis.command("PTTL", key) > 0 for key in redis.keys())
+    redis.command("SET", "x", f"xx{idp.token}")
+    redis.command("SAVE")
+    assert len(canary.leaks(redis.everything())) == 1  # it would have been found
 
 
 def test_another_key_shares_nothing(fleet_of, canary, idp):

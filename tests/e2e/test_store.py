@@ -18,8 +18,10 @@ def new_key():
 class Shop:
     """One store file, and instances of bearerd that use it."""
 
-    def __init__(self, stage, provider, api):
+    def __init__(self, stage, provider, api, idp):
         self.stage, self.provider, self.api = stage, provider, api
+        self.named = stage.canary.also("the-client", idp.url, idp.authority, "access_token",
+                                       "refresh_token", "client_credentials")
         self.path = stage.folder / "tokens"
         self.key = stage.canary.secret("store-key", new_key())
         # one for all instances: with another secret it is another source
@@ -45,13 +47,14 @@ class Shop:
 
     def assert_tells_nothing(self):
         for path in self.stage.folder.glob("tokens*"):
-            leaks = self.stage.canary.leaks(path.read_bytes())
-            assert not leaks, f"{path.name}: {leaks}"
+            for words in (self.stage.canary, self.named):
+                leaks = words.leaks(path.read_bytes())
+                assert not leaks, f"{path.name}: {leaks}"
 
 
 @pytest.fixture
-def shop(stage, provider, api):
-    shop = Shop(stage, provider, api)
+def shop(stage, provider, api, idp):
+    shop = Shop(stage, provider, api, idp)
     yield shop
     shop.assert_tells_nothing()
 

@@ -21,6 +21,14 @@ class Canary:
             self._secrets[text] = label
         return text
 
+    @classmethod
+    def also(cls, *texts):
+        """For a search for what is no secret, but must not be readable everywhere."""
+        other = cls()
+        for text in texts:
+            other.secret(text, text)
+        return other
+
     @staticmethod
     def forms(text):
         """All spellings of a secret that count as a leak, as bytes."""

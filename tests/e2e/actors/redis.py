@@ -1,10 +1,12 @@
 """A real redis-server of the test's own, and the few words of its protocol that tests need."""
 
+import contextlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 
 from .ports import HeldPort
 from .waiting import wait_until
@@ -15,6 +17,19 @@ START_TIMEOUT = 20
 
 class RedisError(Exception):
     """An error that Redis answered with."""
+
+
+class Overheard(threading.Thread):
+    """Collects what comes on a connection until it ends."""
+
+    def __init__(self, sock):
+        super().__init__(daemon=True)
+        self.sock, self.bytes = sock, b""
+        sock.settimeout(None)
+
+    def run(self):
+        while data := self.sock.recv(65536):
+            self.bytes += data
 
 
 class Redis:
@@ -125,6 +140,20 @@ class Redis:
 
     def keys(self):
         return sorted(key.decode() for key in self.command("KEYS", "*"))
+
+    @contextlib.contextmanager
+    def overheard(self):
+        """Every command that it gets meanwhile, those of scripts too: `bytes` of what is given."""
+        with socket.create_connection(("127.0.0.1", self.port), 10) as sock:
+            stream = sock.makefile("rwb")
+            assert self.send(stream, "MONITOR") == "OK"
+            heard = Overheard(sock)
+            heard.start()
+            try:
+                yield heard
+            finally:
+                sock.shutdown(socket.SHUT_RDWR)
+                heard.join(10)
 
     def everything(self):
         """All that it holds now, and all that was ever written to it."""
