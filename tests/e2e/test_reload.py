@@ -264,6 +264,15 @@ def test_a_file_that_is_gone(bearerd, reload):
     assert bearerd.get("/x").status == 200
 
 
+def test_a_fifo_in_place_of_the_file(bearerd, reload):
+    """Nobody writes into it: the control thread must not wait for that."""
+    bearerd.config_path.unlink()
+    os.mkfifo(bearerd.config_path)
+    assert "cannot be read" in reload()
+    assert bearerd.get("/x").status == 200
+    assert bearerd.admin("/livez")[0] == 200
+
+
 @pytest.mark.parametrize("key", ["listen", "admin_listen"])
 def test_an_address_that_cannot_be_had(bearerd, reload, good, key):
     """The reload fails as a whole: what could be opened is closed again."""

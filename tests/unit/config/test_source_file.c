@@ -3,10 +3,12 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "config/source_file.h"
 
 static int read_path(const char *path, struct buffer *out, struct error *err)
@@ -55,6 +57,25 @@ static void pipes_are_read(void **state)
     (void)close(ends[0]);
 }
 
+/* A reload must not wait for ever for somebody who writes into it. */
+static void a_fifo_that_nobody_fills_is_given_up(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/bearerd-source-XXXXXX", path[64];
+    struct buffer b;
+    struct error err;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof(path), "%s/fifo", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int64_t began_ms = clock_monotonic_ms();
+    assert_int_equal(read_path(path, &b, &err), -1);
+    assert_true(clock_monotonic_ms() - began_ms >= SOURCE_FILE_PATIENCE_MS);
+    assert_non_null(strstr(err.text, "nothing more came"));
+    buffer_done(&b);
+    (void)unlink(path);
+    (void)rmdir(folder);
+}
+
 static void refuse(const char *path, const char *reason)
 {
     struct buffer b;
@@ -77,6 +98,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_are_read_whole),
         cmocka_unit_test(pipes_are_read),
+        cmocka_unit_test(a_fifo_that_nobody_fills_is_given_up),
         cmocka_unit_test(other_things_are_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
