@@ -11,4 +11,10 @@
  */
 void harden_process(void);
 
+/*
+ * Takes the places of standard descriptors that were closed, so that no socket gets one of them and
+ * is written to as if it were the log. Writing there fails. To be called before anything is opened.
+ */
+void harden_descriptors(void);
+
 #endif

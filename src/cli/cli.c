@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/harden.h"
 #include "cli/cli_completion.h"
 #include "cli/cli_config.h"
 #include "cli/cli_demo.h"
@@ -228,6 +229,7 @@ const struct command commands[] = {
 
 int cli_main(int argc, char **argv)
 {
+    harden_descriptors();
     if (argc < 2)
         return cli_usage("a command is missing");
     const char *word = argv[1];

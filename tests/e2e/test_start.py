@@ -1,7 +1,9 @@
 """Starting and stopping: one clear sentence when it cannot, and a clean end when it must."""
 
+import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -90,6 +92,29 @@ def test_an_address_that_is_not_ours(ends, good):
 
 
 # --- it runs --------------------------------------------------------------------------------------
+
+
+def test_standard_descriptors_that_were_closed(configure, good):
+    """No socket may get their numbers: what is logged would be sent to somebody."""
+    bearerd = configure(good)
+
+    def close_all():
+        for number in (0, 1, 2):
+            os.close(number)
+    child = subprocess.Popen([str(bearerd.binary), "run", "-c", str(bearerd.config_path)],
+                             env=bearerd.environment, preexec_fn=close_all)
+    try:
+        def answers():
+            try:
+                return Client(bearerd.port).get("/x").status == 200
+            except OSError:
+                return False
+        wait_until(answers, "an answer")
+        places = {os.readlink(f"/proc/{child.pid}/fd/{number}") for number in (0, 1, 2)}
+        assert places == {"/dev/null"}
+    finally:
+        child.terminate()
+        assert child.wait(20) == 0
 
 
 def test_ready_at_once_and_without_a_token(configure, good, idp):
