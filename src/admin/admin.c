@@ -354,7 +354,8 @@ static void on_request(void *ctx, const struct endpoint_request *r, struct endpo
     struct admin *a = ctx;
     const struct snapshot *s = a->state->snapshot;
     struct problem p;
-    if (admission_check_admin(r->fields, r->field_count, &s->config->server, s->router, &p))
+    if (admission_check_admin(r->fields, r->field_count, r->by_file, &s->config->server, s->router,
+                              &p))
         answer_problem(call, &p);
     else
         serve(a, r, call);

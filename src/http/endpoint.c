@@ -134,6 +134,7 @@ static void on_body_end(struct http_request *r)
         .path = target.path,
         .query = target.query,
         .body = buffer_text(&call->body),
+        .by_file = http_request_is_by_file(r),
     };
     request.fields = http_request_fields(r, &request.field_count);
     call->handled = true;

@@ -27,6 +27,7 @@ struct endpoint_request {
     const struct field *fields;
     size_t field_count;
     struct text body;
+    bool by_file; /* over a unix socket, whose file's owner and mode say who may */
 };
 
 struct endpoint_response {

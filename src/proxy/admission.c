@@ -368,7 +368,7 @@ static bool is_same_origin(const struct pass *p)
     return text_equal_nocase(rest, p->host_field);
 }
 
-int admission_check_admin(const struct field *fields, size_t field_count,
+int admission_check_admin(const struct field *fields, size_t field_count, bool by_file,
                           const struct server_config *server, const struct router *router,
                           struct problem *problem)
 {
@@ -381,7 +381,7 @@ int admission_check_admin(const struct field *fields, size_t field_count,
         return -1;
     if (p.hosts > 0 && target_parse_authority(p.host_field, &a.host, &port))
         return refuse(problem, "the Host field is malformed");
-    if (check_host_accepted(&p, &server->admin_listen, router))
+    if (!by_file && check_host_accepted(&p, &server->admin_listen, router))
         return -1;
     return is_same_origin(&p) ? 0 : check_origin(&p);
 }

@@ -86,9 +86,10 @@ WARN_UNUSED int admission_check(struct http_request *r, const struct server_conf
 /*
  * The same rules about framing, Host and Origin for a request to the admin listener, whose
  * addresses are accepted as Host. A request without Host is HTTP/1.0 there, and a page that the
- * listener itself has served may call. 0, or -1 with *problem.
+ * listener itself has served may call. Over a unix socket (`by_file`) any Host is accepted, as
+ * admission_check does. 0, or -1 with *problem.
  */
-WARN_UNUSED int admission_check_admin(const struct field *fields, size_t field_count,
+WARN_UNUSED int admission_check_admin(const struct field *fields, size_t field_count, bool by_file,
                                       const struct server_config *server,
                                       const struct router *router, struct problem *problem);
 

@@ -340,8 +340,10 @@ def test_a_unix_socket_serves_it_too(run, provider, api, tmp_path):
     bearerd.wait_log("health and metrics")
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(str(path))
-        sock.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert wire.read_response(wire.Stream(sock)).status == 200
+        stream = wire.Stream(sock)
+        for host in (b"localhost", b"any.name"):  # as over the proxy's unix sockets
+            sock.sendall(b"GET /livez HTTP/1.1\r\nHost: %s\r\n\r\n" % host)
+            assert wire.read_response(stream).status == 200
 
 
 def test_pages_are_served_beside_slow_askers(proxy):

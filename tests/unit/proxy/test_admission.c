@@ -438,17 +438,22 @@ static void safe_methods_are_known(void **state)
 
 /* ---- the admin listener ---- */
 
-static enum problem_code admin_says(const char *fields)
+static enum problem_code admin_says_by(bool by_file, const char *fields)
 {
     char head[512];
     (void)snprintf(head, sizeof(head), "GET / HTTP/1.1\r\n%s", fields);
     request_done(&bed.sample);
     request_parse(&bed.sample, head);
     bed.problem = (struct problem){0};
-    int result = admission_check_admin(bed.sample.fields, bed.sample.request.field_count,
+    int result = admission_check_admin(bed.sample.fields, bed.sample.request.field_count, by_file,
                                        &bed.config->server, bed.router, &bed.problem);
     assert_int_equal(result, bed.problem.code ? -1 : 0);
     return bed.problem.code;
+}
+
+static enum problem_code admin_says(const char *fields)
+{
+    return admin_says_by(false, fields);
 }
 
 static void the_admin_listener_has_the_same_rules(void **state)
@@ -466,6 +471,15 @@ static void the_admin_listener_has_the_same_rules(void **state)
     assert_int_equal(admin_says(HOST "Content-Length: x\r\n"), PROBLEM_bad_request);
     assert_int_equal(admin_says(HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
                      PROBLEM_bad_request);
+}
+
+static void any_host_will_do_where_a_file_is_the_address(void **state)
+{
+    (void)state;
+    assert_int_equal(admin_says_by(true, "Host: x\r\n"), PROBLEM_NONE);
+    assert_int_equal(admin_says_by(true, "Host: a b\r\n"), PROBLEM_bad_request);
+    assert_int_equal(admin_says_by(true, HOST "Origin: http://evil.example\r\n"),
+                     PROBLEM_origin_forbidden);
 }
 
 static void a_page_of_the_admin_listener_may_call_it(void **state)
@@ -504,6 +518,7 @@ int main(void)
         TEST(each_field_has_its_kind),
         TEST(safe_methods_are_known),
         TEST(the_admin_listener_has_the_same_rules),
+        TEST(any_host_will_do_where_a_file_is_the_address),
         TEST(a_page_of_the_admin_listener_may_call_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
