@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <gnutls/x509.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,8 +43,8 @@ static ssize_t push(gnutls_transport_ptr_t transport, const giovec_t *pieces, in
 
 static void note(struct tls_session *t, const char *why)
 {
-    if (!t->why[0])
-        (void)snprintf(t->why, sizeof(t->why), "%s", why);
+    if (!t->why)
+        t->why = why;
 }
 
 static void refuse(struct tls_session *t, gnutls_alert_description_t alert, const char *why)
@@ -172,9 +171,9 @@ const char *tls_session_refused(struct tls_session *t)
 {
     enum { RECORD_OF_HANDSHAKE = 22 };
     if (t->established || !t->heard)
-        return t->why[0] ? t->why : NULL;
+        return t->why;
     drain(t->fd);
-    if (t->why[0])
+    if (t->why)
         return t->why;
     if (t->spoke)
         return "the client ended the handshake; it may not trust the certificate";

@@ -14,18 +14,18 @@
 
 #include "base/tls_identity.h"
 
-enum { TLS_WHY_SIZE = 160, TLS_FINGERPRINT_SIZE = 32 };
+enum { TLS_FINGERPRINT_SIZE = 32 };
 
 struct tls_session {
     void *gnutls; /* gnutls_session_t; NULL: the connection speaks no TLS */
     struct tls_identity *identity;
     int fd;
-    bool established;       /* the handshake is over */
-    bool read_blocked;      /* the socket had nothing more when it was last read */
-    bool write_blocked;     /* it took nothing more */
-    bool heard, spoke;      /* bytes have come, or gone */
-    unsigned char first;    /* byte that came */
-    char why[TLS_WHY_SIZE]; /* why the handshake was refused, as far as we know */
+    bool established;    /* the handshake is over */
+    bool read_blocked;   /* the socket had nothing more when it was last read */
+    bool write_blocked;  /* it took nothing more */
+    bool heard, spoke;   /* bytes have come, or gone */
+    unsigned char first; /* byte that came */
+    const char *why;     /* the handshake was refused, as far as we know; a constant phrase */
 };
 
 /*
@@ -48,7 +48,7 @@ size_t tls_session_pending(const struct tls_session *t);
 /* Tells the client that nothing follows (close_notify). False: the socket takes nothing now. */
 bool tls_session_bye(struct tls_session *t);
 
-/* The handshake is given up, if it has begun and is not over: tls_session_refused says why. */
+/* The handshake is given up, if it has begun and is not over; `why` is a constant phrase. */
 void tls_session_give_up(struct tls_session *t, const char *why);
 
 /* GnuTLS's callback for a session without an identity: it has no certificate to show. */

@@ -224,6 +224,12 @@ static void remember_peer(struct client *c, const struct sockaddr *peer)
     }
 }
 
+/*
+ * What an idle client costs beside connection_memory: this, libmicrohttpd's own (about 600 bytes)
+ * and a place in the heap of timers. A kibibyte is to do for all.
+ */
+_Static_assert(sizeof(struct client) <= 384, "each idle client pays for it");
+
 struct client *client_new(struct http_server *s, int fd, const struct sockaddr *peer)
 {
     struct client *c = calloc(1, sizeof(*c));
