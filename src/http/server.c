@@ -220,6 +220,11 @@ static bool is_busy(const struct http_server *s)
            (has_work(&s->daemons[DAEMON_PLAIN]) || has_work(&s->daemons[DAEMON_TLS]));
 }
 
+static bool needs_run(const struct http_server *s)
+{
+    return s->runs > 0 || (s->spinning > 0 ? s->looks > 0 : is_busy(s));
+}
+
 /*
  * A connection whose read buffer is full of one unfinished line of the chunked coding keeps
  * libmicrohttpd busy for nothing. Rounds without a call to us are the sign of it, though a long
@@ -234,15 +239,19 @@ void http_server_turn(struct http_server *s)
     do {
         uint64_t calls = s->calls;
         s->runs -= s->runs > 0;
+        s->looks -= s->looks > 0;
         run_daemons(s);
-        idle = s->calls == calls && s->runs == 0 && s->chunked > 0 ? idle + 1 : 0;
-    } while (++round < ROUNDS_PER_TURN && (s->runs > 0 || is_busy(s)) && idle < most);
+        bool none_due = s->runs == 0 && s->looks == 0;
+        idle = s->calls == calls && none_due && s->chunked > 0 ? idle + 1 : 0;
+    } while (++round < ROUNDS_PER_TURN && needs_run(s) && idle < most);
     s->idle = idle == most && is_busy(s) ? s->idle + 1 : 0;
     if (s->idle >= IDLE_TURNS)
         client_stop_stuck(s);
     if (round == ROUNDS_PER_TURN) {
         http_server_need_runs(s, 1);
         loop_again(s->loop);
+    } else {
+        s->looks = 0; /* it has told all */
     }
     if (s->spinning > 0 || s->idle > 0)
         timer_start(s->loop, &s->tick, stuck && s->spinning == 0 ? STUCK_TICK_MS : TICK_MS);

@@ -85,7 +85,7 @@ static enum MHD_Result queue_response(struct http_request *r)
     struct MHD_Response *response = r->response;
     r->response = NULL;
     r->queued = true;
-    http_server_need_runs(r->server, 2); /* one sends, one ends the request */
+    http_server_need_looks(r->server, 2); /* one sends, one ends the request */
     timer_start(r->server->loop, &r->client->deadline, r->server->config.body_timeout_ms);
     enum MHD_Result result = MHD_queue_response(r->client->mhd, r->status, response);
     MHD_destroy_response(response);
@@ -179,7 +179,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd UNUSED, void **re
         s->streams--;
     client_idle(r->client);
     http_request_recycle(r);
-    http_server_need_runs(s, 1); /* looks for the next request, or begins to watch for it */
+    http_server_need_looks(s, 1); /* for the next request, or to begin to watch for it */
 }
 
 /* ---- connections ---- */

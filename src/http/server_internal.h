@@ -50,6 +50,7 @@ struct http_server {
     uint64_t calls;    /* of libmicrohttpd to us */
     unsigned idle;     /* turns in a row that ended busy but without a call */
     unsigned runs;     /* daemon runs that are due though its descriptor announces nothing */
+    unsigned looks;    /* the same, but only while libmicrohttpd cannot tell for itself */
     struct timer tick; /* a run for spinning requests: those that have waited long are suspended */
     struct list clients;
     struct list handshakes; /* of clients that libmicrohttpd looks at: see handshake.h */
@@ -198,6 +199,16 @@ static inline void http_server_need_runs(struct http_server *s, unsigned runs)
 {
     if (s->runs < runs)
         s->runs = runs;
+}
+
+/*
+ * The same for steps that libmicrohttpd knows of: it says so, unless requests spin, which keep it
+ * busy all the time.
+ */
+static inline void http_server_need_looks(struct http_server *s, unsigned looks)
+{
+    if (s->looks < looks)
+        s->looks = looks;
 }
 
 /* ---- server.c: when libmicrohttpd looks at a connection ---- */
