@@ -13,12 +13,22 @@ static bool is_loopback(const struct config_address *a)
 }
 
 static void check_exposure(const struct document *d, const struct section *s, const char *key,
-                           const struct config_addresses *addresses, bool tls, const char *risk)
+                           const struct config_address *a, const char *risk)
 {
-    for (size_t i = 0; i < addresses->count; i++)
-        if (!is_loopback(&addresses->items[i]) && (!tls || addresses->items[i].plain))
-            section_warning(d, s, section_get(s, key), "%s is not loopback: %s",
-                            addresses->items[i].text, risk);
+    if (risk && !is_loopback(a))
+        section_warning(d, s, section_get(s, key), "%s is not loopback: %s", a->text, risk);
+}
+
+/* What strangers can do at a listener where there are no callers; NULL: nothing. */
+static const char *risk_of(const struct server_config *server, const struct config_address *a)
+{
+    if (!server->tls_cert || a->plain)
+        return "whoever reaches it uses your credentials, and all of it travels readable; nobody "
+               "is asked who they are, unless [caller NAME] sections say whom to let in";
+    if (!server->tls_client_ca)
+        return "whoever reaches it uses your credentials; nobody is asked who they are, unless "
+               "tls_client_ca or [caller NAME] sections say whom to let in";
+    return NULL;
 }
 
 static bool same_address(const struct config_address *a, const struct config_address *b)
@@ -30,13 +40,11 @@ static void check_listeners(const struct document *d, const struct section *s,
                             const struct server_config *server)
 {
     const struct config_addresses *own = &server->listen, *admin = &server->admin_listen;
-    if (!document_has(d, SECTION_CALLER))
-        check_exposure(d, s, "listen", own, server->tls_cert != NULL,
-                       "whoever reaches it uses your credentials, and all of it travels readable; "
-                       "nobody is asked who they are, unless [caller NAME] sections say whom to "
-                       "let in");
-    check_exposure(d, s, "admin_listen", admin, false,
-                   "whoever reaches it sees the status and can drop tokens");
+    for (size_t i = 0; i < own->count && !document_has(d, SECTION_CALLER); i++)
+        check_exposure(d, s, "listen", &own->items[i], risk_of(server, &own->items[i]));
+    for (size_t i = 0; i < admin->count; i++)
+        check_exposure(d, s, "admin_listen", &admin->items[i],
+                       "whoever reaches it sees the status and can drop tokens");
     for (size_t i = 0; i < own->count; i++)
         for (size_t j = 0; j < admin->count; j++)
             if (same_address(&own->items[i], &admin->items[j])) {

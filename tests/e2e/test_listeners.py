@@ -171,13 +171,21 @@ def test_wrong_words(configure, route, listen, words):
     assert "listen: " in result.output and words in result.output
 
 
-def test_beyond_loopback_without_tls_is_a_warning(configure, route, tls, tmp_path):
+def test_strangers_beyond_loopback_are_a_warning(configure, route, tls, tmp_path):
+    """TLS alone hides the wire, but asks nobody who they are."""
     cert, key = tls.files(tmp_path)
     keys = {"tls_cert": cert, "tls_key": key}
-    for server, warned in (({"listen": "0.0.0.0:1"}, True),
-                           ({"listen": "0.0.0.0:1", **keys}, False),
-                           ({"listen": "[::]:1, 0.0.0.0:2 plain", **keys}, True),
-                           ({"listen": "127.0.0.1:1"}, False)):
+    asked = {**keys, "tls_client_ca": tls.ca_file}
+    for server, places in (({"listen": "0.0.0.0:1"}, ["0.0.0.0:1"]),
+                           ({"listen": "0.0.0.0:1", **keys}, ["0.0.0.0:1"]),
+                           ({"listen": "0.0.0.0:1", **asked}, []),
+                           ({"listen": "[::]:1, 0.0.0.0:2 plain", **asked}, ["0.0.0.0:2"]),
+                           ({"listen": "127.0.0.1:1, unix:/x", **keys}, []),
+                           ({"listen": "127.0.0.1:1"}, [])):
         result = configure(route, server=server).check()
         assert result.status == 0
-        assert ("is not loopback" in result.output) == warned, server
+        told = [line for line in result.output.splitlines() if "is not loopback" in line]
+        assert len(told) == len(places), server
+        for line, place in zip(told, places):
+            assert place in line and "whoever reaches it uses your credentials" in line
+            assert ("travels readable" in line) == ("plain" in server["listen"] or "tls_cert" not in server)
