@@ -47,8 +47,10 @@ int reading_take_file(struct reading *r)
     if (result == 0)
         result = reading_take(r, buffer_text(&contents));
     else
-        messages_add(&r->messages, MESSAGE_ERROR, (struct place){r->document.file, 0, 0},
-                     "cannot be read: %s; name the configuration with -c FILE", err.text);
+        messages_add(
+            &r->messages, MESSAGE_ERROR, (struct place){r->document.file, 0, 0},
+            "cannot be read: %s; put the configuration there, or name another with -c FILE",
+            err.text);
     buffer_done(&contents);
     return result;
 }

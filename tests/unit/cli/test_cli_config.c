@@ -106,8 +106,9 @@ static void check_tells_and_exits(void **state)
     assert_in(errors, "there is no route");
 
     assert_int_equal(run(cli_check, "/nonexistent/bearerd.ini"), 78);
-    assert_string_equal(errors, "/nonexistent/bearerd.ini: cannot be read: No such file or "
-                                "directory; name the configuration with -c FILE\n");
+    assert_string_equal(errors,
+                        "/nonexistent/bearerd.ini: cannot be read: No such file or "
+                        "directory; put the configuration there, or name another with -c FILE\n");
 }
 
 static void dump_shows_or_tells(void **state)

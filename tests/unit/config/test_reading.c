@@ -33,7 +33,7 @@ static void a_file_that_cannot_be_read(void **state)
     assert_int_equal(told.errors, 1);
     assert_string_equal(told.lines[0],
                         "/nonexistent/bearerd.ini: cannot be read: No such file or directory; "
-                        "name the configuration with -c FILE");
+                        "put the configuration there, or name another with -c FILE");
     config_messages_done(&told);
 }
 
