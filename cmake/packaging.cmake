@@ -60,6 +60,9 @@ install(FILES ${packaging}/bearerd.service config/systemd/bearerd.socket
         DESTINATION lib/systemd/system)
 install(FILES README.md SECURITY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES config/bearerd.ini DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+# the guide and its example, where README.md's links lead
+install(FILES config/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/config)
+install(FILES config/examples/payment.cob DESTINATION ${CMAKE_INSTALL_DOCDIR}/config/examples)
 
 # ---- what only the package has: `cmake --install` leaves /etc alone ----
 
