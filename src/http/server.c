@@ -131,6 +131,7 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
         return NULL;
     }
     *s = (struct http_server){.loop = loop, .config = *config, .handler = handler, .ctx = ctx};
+    s->full = config->max_connections == 0;
     (void)tls_identity_ref(s->config.tls);
     list_init(&s->clients);
     list_init(&s->handshakes);

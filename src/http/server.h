@@ -67,11 +67,11 @@ struct http_handler {
 
 struct http_server_config {
     uint64_t connection_memory; /* bytes per connection: bounds the request line and fields */
-    uint64_t max_connections;
-    int64_t header_timeout_ms; /* for a whole request head */
-    int64_t idle_timeout_ms;   /* between requests */
-    int64_t body_timeout_ms;   /* longest pause in a request body, or of a reader that stalls */
-    uint64_t body_min_rate;    /* bytes per second of a request body after its first 10 s; 0: any */
+    uint64_t max_connections;   /* 0: none are accepted */
+    int64_t header_timeout_ms;  /* for a whole request head */
+    int64_t idle_timeout_ms;    /* between requests */
+    int64_t body_timeout_ms;    /* longest pause in a request body, or of a reader that stalls */
+    uint64_t body_min_rate;   /* bytes per second of a request body after its first 10 s; 0: any */
     struct tls_identity *tls; /* for new connections of TLS sockets; NULL: there are none of them */
 };
 

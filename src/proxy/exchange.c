@@ -339,6 +339,16 @@ static void prepare_replay(struct exchange *e)
     e->body_kept = e->plan->provider && !(e->admission.has_length && e->admission.length > most);
 }
 
+static int refuse_when_full(const struct exchange *e, struct problem *p)
+{
+    if (e->counted)
+        return 0;
+    (void)problem_set(p, PROBLEM_overloaded,
+                      "Too many requests at once; max_in_flight allows more");
+    p->retry_after_s = OVERLOADED_RETRY_S;
+    return -1;
+}
+
 static void begin(struct exchange *e)
 {
     struct problem p;
@@ -348,6 +358,7 @@ static void begin(struct exchange *e)
     const struct worker_view *v = e->view;
     int refused =
         admission_check(e->request, &v->config->server, v->router, &e->admission, &p) ||
+        refuse_when_full(e, &p) ||
         caller_gate_admit(v->callers, e->request, &e->admission, e->started_ns, &e->caller, &p);
     if (e->admission.request_id.size)
         e->request_id = e->admission.request_id;
@@ -379,13 +390,7 @@ static void on_head(void *ctx, struct http_request *r)
     struct worker *w = ctx;
     struct exchange *e = worker_take_exchange(w);
     if (!e) {
-        struct problem p;
-        (void)problem_set(&p, PROBLEM_overloaded,
-                          "Too many requests at once; max_in_flight allows "
-                          "more");
-        p.retry_after_s = OVERLOADED_RETRY_S;
-        stats_add(&worker_stats(w)->errors[p.code], 1);
-        problem_respond(r, &p, TEXT("-"));
+        http_respond_abort(r);
         return;
     }
     e->worker = w;

@@ -40,6 +40,7 @@ struct exchange {
     struct worker *worker;
     struct worker_view *view; /* the snapshot that it began with */
     struct http_request *request;
+    bool counted; /* among those of max_in_flight; else there was no room for it */
     enum exchange_state state;
 
     struct admission admission;

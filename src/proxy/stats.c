@@ -21,6 +21,7 @@ struct stats {
     unsigned workers;
     struct worker_stats *worker_stats;
     struct names routes, providers, callers;
+    stats_counter crowded;
 };
 
 void stats_observe(struct stats_histogram *h, int64_t us)
@@ -150,4 +151,9 @@ struct worker_stats *stats_worker(struct stats *s, unsigned worker)
 unsigned stats_workers(const struct stats *s)
 {
     return s->workers;
+}
+
+stats_counter *stats_crowded(struct stats *s)
+{
+    return &s->crowded;
 }

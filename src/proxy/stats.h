@@ -106,4 +106,7 @@ const struct caller_stats *stats_caller_at(const struct stats *s, size_t i, cons
 struct worker_stats *stats_worker(struct stats *s, unsigned worker);
 unsigned stats_workers(const struct stats *s);
 
+/* How many workers have more in flight than their share (in_flight.h); any thread. */
+stats_counter *stats_crowded(struct stats *s);
+
 #endif

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "proxy/exchange.h"
+#include "proxy/in_flight.h"
 #include "proxy/refusal_log.h"
 
 enum {
@@ -41,7 +42,7 @@ struct worker {
     struct refusal_log refusals;
 
     struct list exchanges; /* under way */
-    size_t exchange_count, exchange_max;
+    struct in_flight in_flight;
     struct list spare_exchanges;
     size_t spare_count;
 
@@ -110,8 +111,6 @@ struct access_log *worker_access_log(struct worker *w)
 
 struct exchange *worker_take_exchange(struct worker *w)
 {
-    if (w->exchange_count >= w->exchange_max)
-        return NULL;
     struct list *spare = list_pop_front(&w->spare_exchanges);
     struct exchange *e = spare ? CONTAINER_OF(spare, struct exchange, link) : malloc(sizeof(*e));
     if (!e)
@@ -120,16 +119,15 @@ struct exchange *worker_take_exchange(struct worker *w)
         w->spare_count--;
     memset(e, 0, sizeof(*e));
     list_push_back(&w->exchanges, &e->link);
-    w->exchange_count++;
-    stats_add(&worker_stats(w)->in_flight, 1);
+    e->counted = in_flight_begin(&w->in_flight);
     return e;
 }
 
 void worker_give_exchange(struct worker *w, struct exchange *e)
 {
     list_remove(&e->link);
-    w->exchange_count--;
-    stats_add(&worker_stats(w)->in_flight, UINT64_MAX); /* one less */
+    if (e->counted)
+        in_flight_end(&w->in_flight);
     if (w->spare_count >= SPARE_EXCHANGES_MAX) {
         free(e);
         return;
@@ -175,10 +173,11 @@ static void stop_exchanges(struct worker *w)
 
 /* ---- mail ---- */
 
-static uint64_t share_of(uint64_t total, unsigned workers)
+/* What the worker may have of `total`: the shares of all add up to it. */
+static uint64_t share_of(const struct worker *w, uint64_t total)
 {
-    uint64_t share = (total + workers - 1) / workers;
-    return share > 0 ? share : 1;
+    unsigned workers = stats_workers(w->stats);
+    return total / workers + (w->index < total % workers);
 }
 
 static struct http_server_config server_limits(const struct worker *w, const struct config *config)
@@ -186,18 +185,13 @@ static struct http_server_config server_limits(const struct worker *w, const str
     const struct server_config *c = &config->server;
     return (struct http_server_config){
         .connection_memory = c->connection_memory,
-        .max_connections = share_of(c->max_connections, stats_workers(w->stats)),
+        .max_connections = share_of(w, c->max_connections),
         .header_timeout_ms = c->header_timeout,
         .idle_timeout_ms = c->idle_timeout,
         .body_timeout_ms = c->body_timeout,
         .body_min_rate = c->body_min_rate,
         .tls = c->tls,
     };
-}
-
-static void limit_exchanges(struct worker *w, const struct config *config)
-{
-    w->exchange_max = (size_t)share_of(config->server.max_in_flight, stats_workers(w->stats));
 }
 
 static void open_mail(struct worker *w, const struct worker_mail *m)
@@ -207,7 +201,7 @@ static void open_mail(struct worker *w, const struct worker_mail *m)
     const struct http_server_config limits = server_limits(w, config);
     if (m->snapshot != current_view(w)->snapshot && take_snapshot(w, m->snapshot))
         log_error("worker %u: out of memory, it goes on with the configuration before", w->index);
-    limit_exchanges(w, config);
+    in_flight_limit(&w->in_flight, config->server.max_in_flight);
     http_server_configure(w->server, &limits);
     if (http_server_listen_only(w->server, m->sockets, m->socket_count, &err))
         log_error("worker %u: %s", w->index, err.text);
@@ -290,7 +284,7 @@ static void after_events(void *ctx)
     atomic_store_explicit(&s->client_connections, http_server_connections(w->server),
                           memory_order_relaxed);
     atomic_store_explicit(&s->log_lines_dropped, w->access_log.dropped, memory_order_relaxed);
-    if (w->draining && w->exchange_count == 0)
+    if (w->draining && list_empty(&w->exchanges))
         atomic_store(&w->idle, true);
     if (w->answering != atomic_load_explicit(&w->answered, memory_order_relaxed))
         answer(w);
@@ -345,7 +339,8 @@ static int make_id_prefix(struct worker *w, struct error *err)
 static int add_server(struct worker *w, const struct worker_options *o, struct error *err)
 {
     const struct http_server_config limits = server_limits(w, o->snapshot->config);
-    limit_exchanges(w, o->snapshot->config);
+    in_flight_init(&w->in_flight, w->stats, w->index);
+    in_flight_limit(&w->in_flight, o->snapshot->config->server.max_in_flight);
     w->server = http_server_new(w->loop, &limits, &exchange_handler, w, err);
     return w->server ? http_server_listen_only(w->server, o->sockets, o->socket_count, err) : -1;
 }

@@ -77,7 +77,7 @@ struct worker_view *worker_view_ref(struct worker *w); /* the current one */
 /* A client's TLS handshake failed; `worker` is one. */
 void worker_on_refused(void *worker, const char *peer, const char *why);
 
-/* A cleared exchange in the worker's list, or NULL (memory; max_in_flight reached). */
+/* A cleared exchange in the worker's list, `counted` set; NULL when memory is out. */
 struct exchange *worker_take_exchange(struct worker *w);
 void worker_give_exchange(struct worker *w, struct exchange *e);
 

@@ -118,16 +118,20 @@ def test_the_admin_listener_is_held_to_the_same_rules(start):
 
 
 def test_max_in_flight(start, idp):
-    bearerd = start(max_in_flight="2", workers="1")
+    """However they fall to the workers."""
+    bearerd = start(max_in_flight="5", workers="2")
     idp.hold()
-    waiting = [bearerd.client() for _ in range(2)]
-    for client in waiting:
+    waiting = [bearerd.client() for _ in range(5)]
+    for i, client in enumerate(waiting):
         client.send(client.head("GET", "/x"))
+        wait_until(lambda: bearerd.metric("bearerd_requests_in_flight") == i + 1, "one more")
 
-    wait_until(lambda: bearerd.metric("bearerd_requests_in_flight") == 2, "both to be in flight")
     answer = bearerd.get("/y")
     assert code(answer) == (503, "overloaded")
     assert int(answer.fields.get("Retry-After")) >= 1
+    [line] = bearerd.access_log()
+    assert (line["path"], line["error"]) == ("/y", "overloaded")
+    assert line["request_id"] == answer.fields.get("X-Request-Id")
     idp.release()
     for client in waiting:
         assert client.read().status == 200
