@@ -7,11 +7,11 @@ import traceback
 
 
 class Server:
-    """Accepts on 127.0.0.1 at a port of the kernel's choice and calls serve(sock) per connection."""
+    """Accepts on 127.0.0.1 and calls serve(sock) per connection; port 0 is the kernel's choice."""
 
     name = "server"
 
-    def __init__(self, tls=None, backlog=1024, address="127.0.0.1"):
+    def __init__(self, tls=None, backlog=1024, address="127.0.0.1", port=0):
         self.tls = tls
         self.failures = []
         self.accepted = 0
@@ -19,7 +19,7 @@ class Server:
         self.lock = threading.Lock()
         self._open = set()
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._listener = socket.create_server((address, 0), family=family, backlog=backlog)
+        self._listener = socket.create_server((address, port), family=family, backlog=backlog)
         self.address, self.port = self._listener.getsockname()[:2]
         threading.Thread(target=self._accept, daemon=True, name=self.name).start()
 

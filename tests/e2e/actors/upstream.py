@@ -133,13 +133,13 @@ class EchoApi(Server):
 
     name = "api"
 
-    def __init__(self, idp=None, tls=None, address="127.0.0.1"):
+    def __init__(self, idp=None, tls=None, address="127.0.0.1", port=0):
         self.idp = idp
         self.requests = []
         self.rejected = self.truncated = 0
         self.events = queue.Queue()
         self.extra_fields = []
-        super().__init__(tls, address=address)
+        super().__init__(tls, address=address, port=port)
 
     def push_event(self, text):
         """Sends one event to the listener of /events; None ends the answer."""
