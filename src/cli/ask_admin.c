@@ -107,8 +107,12 @@ static int receive(int fd, struct buffer *answer, int64_t until_ms)
         ssize_t size = recv(fd, piece, sizeof(piece), 0);
         if (size == 0)
             return 0;
-        if (size < 0 || buffer_add(answer, piece, (size_t)size))
+        if (size < 0)
             return -1;
+        if (buffer_add(answer, piece, (size_t)size)) {
+            errno = EMSGSIZE;
+            return -1;
+        }
     }
 }
 

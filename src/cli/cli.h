@@ -28,6 +28,9 @@ struct command {
 /* A row without a name ends them. */
 extern const struct command commands[];
 
+/* NULL: there is none of that name. */
+const struct command *cli_find_command(const char *name);
+
 /* Runs the command that argv names; the exit status (DESIGN 5). */
 int cli_main(int argc, char **argv);
 
@@ -42,6 +45,9 @@ void cli_print_messages(struct config_messages *m);
 
 /* The file's snapshot; NULL after its mistakes were printed. Warnings are printed, too. */
 struct config *cli_load_config(const char *path);
+
+/* The exit status of a command whose output was written, or was not: then errno is told. */
+int cli_written(bool written);
 
 /* One line to standard error; returns 64. */
 int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -16,10 +16,9 @@ static const char methods[] = "GET POST PUT PATCH DELETE HEAD OPTIONS";
 
 static int print(const struct buffer *b)
 {
-    bool printed = !b->failed &&
-                   fwrite(buffer_data(b), 1, buffer_size(b), stdout) == buffer_size(b) &&
-                   fflush(stdout) == 0;
-    return printed ? EXIT_FINE : EXIT_RUNTIME;
+    return cli_written(!b->failed &&
+                       fwrite(buffer_data(b), 1, buffer_size(b), stdout) == buffer_size(b) &&
+                       fflush(stdout) == 0);
 }
 
 /* ---- words of the tables ---- */

@@ -17,8 +17,7 @@ enum { TEXT_MAX = 16 * 1024 * 1024 };
 
 static int print(struct text t)
 {
-    bool printed = fwrite(t.at, 1, t.size, stdout) == t.size && fflush(stdout) == 0;
-    return printed ? EXIT_FINE : EXIT_RUNTIME;
+    return cli_written(fwrite(t.at, 1, t.size, stdout) == t.size && fflush(stdout) == 0);
 }
 
 /* ---- check, dump ---- */
@@ -31,11 +30,10 @@ int cli_check(const char *path)
     if (!c)
         return EXIT_CONFIG;
     config_unref(c);
-    bool printed =
-        printf("%s: %sconfiguration is valid%s\n", path, terminal_colour(stdout, TERMINAL_GOOD),
-               terminal_colour(stdout, TERMINAL_PLAIN)) >= 0 &&
-        fflush(stdout) == 0;
-    return printed ? EXIT_FINE : EXIT_RUNTIME;
+    return cli_written(printf("%s: %sconfiguration is valid%s\n", path,
+                              terminal_colour(stdout, TERMINAL_GOOD),
+                              terminal_colour(stdout, TERMINAL_PLAIN)) >= 0 &&
+                       fflush(stdout) == 0);
 }
 
 int cli_dump(const char *path)
@@ -67,7 +65,7 @@ static int list_presets(void)
 {
     for (const struct embedded_preset *p = embedded_presets; p->name; p++)
         if (printf("%-18s %.*s\n", p->name, TEXT_ARG(preset_summary(p))) < 0)
-            return EXIT_RUNTIME;
+            return cli_written(false);
     return print(TEXT(""));
 }
 
@@ -99,6 +97,20 @@ static const char after_commands[] =
     "Exit status: 0 fine, 1 failure at run time, 64 usage, 78 configuration.\n"
     "\n"
     "Configuration keys (bearerd help KEY tells what one means):\n";
+
+static void add_command_help(const struct command *c, struct buffer *out)
+{
+    enum { OPTION_WIDTH = 26 };
+    (void)buffer_addf(out, "usage: bearerd %s%s%s\n\n  %s\n\n", c->name, *c->arguments ? " " : "",
+                      c->arguments, c->help);
+    for (const struct command_option *o = c->options; o->name; o++) {
+        size_t before = buffer_size(out);
+        (void)buffer_addf(out, "  %s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+        size_t width = buffer_size(out) - before;
+        (void)buffer_addf(out, "%*s%s\n", (int)(width < OPTION_WIDTH ? OPTION_WIDTH - width : 1),
+                          "", o->help);
+    }
+}
 
 /* Its sentence stands beside it, or below where it is long. */
 static void add_command(const struct command *c, struct buffer *out)
@@ -193,7 +205,10 @@ int cli_help(const char *key)
 {
     struct buffer text;
     buffer_init(&text, TEXT_MAX);
-    if (key) {
+    const struct command *command = key ? cli_find_command(key) : NULL;
+    if (command) {
+        add_command_help(command, &text);
+    } else if (key) {
         add_key_help(key, &text);
     } else {
         add_commands(&text);

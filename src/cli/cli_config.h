@@ -15,7 +15,7 @@ int cli_dump(const char *path);
 /* The shipped providers with a sentence each; or one in full. `name` may be NULL. */
 int cli_presets(const char *name);
 
-/* The commands and all keys; or what one key means. `key` may be NULL. */
+/* The commands and all keys; or what one key or command means. `key` may be NULL. */
 int cli_help(const char *key);
 
 #endif

@@ -11,26 +11,13 @@
 #include "sandbox/sandbox.h"
 #include "sandbox/setup.h"
 
-#define LISTEN       "127.0.0.1:8080"
-#define ADMIN_LISTEN "127.0.0.1:8081"
-
 enum { CONFIG_MAX = 16 * 1024, CURL_MAX = 1024 };
 
 struct demo {
     const char *listen, *admin_listen;
     struct sandbox_options options;
-    bool help;
     struct sandbox *sandbox;
 };
-
-static const char usage[] =
-    "usage: bearerd demo [--listen ADDRESS] [--admin-listen ADDRESS] [--sandbox-listen ADDRESS]\n"
-    "                    [--token-lifetime DURATION]\n"
-    "\n"
-    "  --listen          where the proxy is reached (" LISTEN ")\n"
-    "  --admin-listen    where its health and metrics are (" ADMIN_LISTEN ", or off)\n"
-    "  --sandbox-listen  where the five providers are served (" SANDBOX_LISTEN ")\n"
-    "  --token-lifetime  how long tokens live, such as 10s or 5m, instead of each provider's own\n";
 
 static int complain(const char *what, const char *word)
 {
@@ -47,7 +34,6 @@ static int parse(int argc, char **argv, struct demo *d)
         {"admin-listen", required_argument, NULL, 'a'},
         {"sandbox-listen", required_argument, NULL, 's'},
         {"token-lifetime", required_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     optind = 1;
@@ -60,8 +46,6 @@ static int parse(int argc, char **argv, struct demo *d)
             d->admin_listen = optarg;
         else if (c == 's')
             d->options.listen = optarg;
-        else if (c == 'h')
-            d->help = true;
         else if (c == ':')
             return complain("a value is missing after", argv[optind - 1]);
         else if (c != 't')
@@ -153,13 +137,11 @@ static struct config *make_config(const struct demo *d)
 
 int cli_demo(int argc, char **argv)
 {
-    struct demo demo = {.listen = LISTEN,
-                        .admin_listen = ADMIN_LISTEN,
+    struct demo demo = {.listen = DEMO_LISTEN,
+                        .admin_listen = DEMO_ADMIN_LISTEN,
                         .options = {SANDBOX_LISTEN, "--sandbox-listen", 0}};
     if (parse(argc, argv, &demo))
         return EXIT_USAGE;
-    if (demo.help)
-        return fputs(usage, stdout) < 0 || fflush(stdout) ? EXIT_RUNTIME : EXIT_FINE;
     struct config *config = check_sandbox_address(demo.options.listen) ? NULL : make_config(&demo);
     if (!config)
         return EXIT_USAGE; /* only the addresses can be wrong, and they are the user's */

@@ -333,8 +333,8 @@ int cli_explain(const char *path, const char *method, const char *url)
     int status = EXIT_RUNTIME;
     if (explain_write(config, method, url, live_token_write, &out, &p))
         print_refusal(config, method, url, &p);
-    else if (!out.failed && terminal_write(stdout, buffer_text(&out)) == 0)
-        status = EXIT_FINE;
+    else
+        status = cli_written(!out.failed && terminal_write(stdout, buffer_text(&out)) == 0);
     config_unref(config);
     return status;
 }

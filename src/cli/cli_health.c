@@ -45,7 +45,7 @@ static int say_ready(void)
 {
     int said = printf("%sready%s\n", terminal_colour(stdout, TERMINAL_GOOD),
                       terminal_colour(stdout, TERMINAL_PLAIN));
-    return said > 0 && fflush(stdout) == 0 ? EXIT_FINE : EXIT_RUNTIME;
+    return cli_written(said > 0 && fflush(stdout) == 0);
 }
 
 static int ask(const struct config_address *address)
@@ -67,22 +67,15 @@ static int ask(const struct config_address *address)
 
 /* ---- the address ---- */
 
-static int ask_first(const struct server_config *server, const char *path)
-{
-    if (server->admin_listen.count > 0)
-        return ask(&server->admin_listen.items[0]);
-    (void)fprintf(stderr, "bearerd health: %s has no admin_listen to ask; it must not be off\n",
-                  path);
-    return EXIT_RUNTIME;
-}
+enum { NOBODY_TO_ASK = -1 };
 
-static int ask_of_file(struct reading *r, const char *path)
+static int ask_of_file(struct reading *r)
 {
     struct server_config server = {0};
     const struct section empty = {.kind = SECTION_SERVER, .name = (char[]){""}};
     const struct section *own = document_find(&r->document, SECTION_SERVER, TEXT(""));
     server_section_build(&r->document, own ? own : &empty, &server);
-    int status = ask_first(&server, path);
+    int status = server.admin_listen.count ? ask(&server.admin_listen.items[0]) : NOBODY_TO_ASK;
     server_section_done(&server);
     return status;
 }
@@ -94,12 +87,18 @@ int cli_health(const char *path)
     if (!path)
         return ask(&fallback);
     reading_init(&r, path);
-    bool was_read = reading_take_file(&r) == 0;
-    int status = was_read ? ask_of_file(&r, path) : EXIT_CONFIG;
+    int status = reading_take_file(&r) == 0 ? ask_of_file(&r) : NOBODY_TO_ASK;
     reading_finish(&r, &messages);
-    if (was_read)
+    if (status != NOBODY_TO_ASK) {
         config_messages_done(&messages); /* of no concern here */
-    else
+        return status;
+    }
+    if (messages.errors) {
         cli_print_messages(&messages);
-    return status;
+        return EXIT_CONFIG;
+    }
+    config_messages_done(&messages);
+    (void)fprintf(stderr, "bearerd health: %s has no admin_listen to ask; it must not be off\n",
+                  path);
+    return EXIT_RUNTIME;
 }

@@ -10,6 +10,7 @@
 #include "app/app.h"
 #include "base/clock.h"
 #include "base/url.h"
+#include "cli/cli.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/setup.h"
 
@@ -17,20 +18,13 @@ enum { LIFETIME_MAX_S = 366 * 24 * 3600, CONFIG_MAX = 16 * 1024 };
 
 struct request {
     struct sandbox_options options;
-    bool print_config, help;
+    bool print_config;
 };
 
 struct signals {
     struct watch watch;
     struct loop *loop;
 };
-
-static const char usage[] =
-    "usage: bearerd sandbox [--listen HOST:PORT] [--token-lifetime DURATION] [--print-config]\n"
-    "\n"
-    "  --listen          where the five providers are served (" SANDBOX_LISTEN ")\n"
-    "  --token-lifetime  how long tokens live, such as 10s or 5m, instead of each provider's own\n"
-    "  --print-config    print a configuration of bearerd for this sandbox, and end\n";
 
 int cli_parse_lifetime(const char *text, int64_t *ret_ms)
 {
@@ -70,7 +64,6 @@ static int parse(int argc, char **argv, struct request *r)
         {"listen", required_argument, NULL, 'l'},
         {"token-lifetime", required_argument, NULL, 't'},
         {"print-config", no_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     optind = 1;
@@ -81,8 +74,6 @@ static int parse(int argc, char **argv, struct request *r)
             r->options.listen = optarg;
         else if (c == 'p')
             r->print_config = true;
-        else if (c == 'h')
-            r->help = true;
         else if (c == ':')
             return complain("a value is missing after", argv[optind - 1]);
         else if (c != 't')
@@ -100,7 +91,7 @@ static int print_config(const char *address)
     CLEANUP(buffer_done) struct buffer ini;
     buffer_init(&ini, CONFIG_MAX);
     const char *text = sandbox_add_ini(address, &ini) ? NULL : buffer_string(&ini);
-    return text && fputs(text, stdout) >= 0 && fflush(stdout) == 0 ? EXIT_FINE : EXIT_RUNTIME;
+    return cli_written(text && fputs(text, stdout) >= 0 && fflush(stdout) == 0);
 }
 
 static void on_signal(struct watch *w, uint32_t events UNUSED)
@@ -152,8 +143,6 @@ int cli_sandbox(int argc, char **argv)
     struct request r = {.options = {SANDBOX_LISTEN, "--listen", 0}};
     if (parse(argc, argv, &r))
         return EXIT_USAGE;
-    if (r.help)
-        return fputs(usage, stdout) < 0 || fflush(stdout) ? EXIT_RUNTIME : EXIT_FINE;
     if (r.print_config)
         return print_config(r.options.listen);
     struct error err = {.text = ""};

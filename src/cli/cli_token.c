@@ -65,7 +65,7 @@ static int print_token(const char *provider, const struct token_once *once, bool
         (void)buffer_add_string(&out, "refresh   a refresh token is at hand\n");
     if (once->asked)
         add_timings(&out, &once->last);
-    return out.failed || terminal_write(stdout, buffer_text(&out)) ? EXIT_RUNTIME : EXIT_FINE;
+    return cli_written(!out.failed && terminal_write(stdout, buffer_text(&out)) == 0);
 }
 
 /* ---- getting it ---- */

@@ -54,7 +54,12 @@ static void add_failure(struct buffer *out, const struct json *failure)
     const char *words = reason ? json_string(reason) : NULL;
     (void)buffer_add_string(out, "; the last attempt failed: ");
     add_printable(out, words ? words : "it does not say why");
-    add_when(out, failure, "retry_in", "; the next may begin in ");
+    const struct json *retry = json_at(failure, TEXT("retry_in"));
+    double seconds;
+    if (retry && json_number(retry, &seconds) == 0 && seconds < 1)
+        (void)buffer_add_string(out, "; the next may begin now");
+    else
+        add_when(out, failure, "retry_in", "; the next may begin in ");
 }
 
 static void add_provider(struct buffer *out, const struct json *provider)

@@ -33,6 +33,14 @@ def test_help(bearerd, arguments):
         assert re.search(rf"\b{command}\b", result.stdout), command
 
 
+@pytest.mark.parametrize("command", ["run", "explain", "token", "help", "sandbox", "demo"])
+def test_help_for_a_command(bearerd, command):
+    result = cli(bearerd, command, "--help")
+    assert result.status == 0 and result.stderr == ""
+    assert result.stdout.startswith(f"usage: bearerd {command}")
+    assert result.stdout == cli(bearerd, "help", command).stdout
+
+
 @pytest.mark.parametrize("key", ["token_url", "listen", "strip_path", "header.NAME", "ca_file"])
 def test_help_for_a_key(bearerd, key):
     result = cli(bearerd, "help", key)
@@ -71,9 +79,11 @@ def fails(bearerd, status, arguments, *words):
     (["--nonsense"], ["--nonsense"]),
     (["token", "--loud", "idp"], ["token", "--loud"]),
     (["check", "--show"], ["check", "--show"]),
-    (["explain"], ["explain"]),
-    (["explain", "GET"], ["explain"]),
-    (["token"], ["token"]),
+    (["explain"], ["explain", "METHOD"]),
+    (["explain", "GET"], ["explain", "URL"]),
+    (["token"], ["token", "PROVIDER"]),
+    (["check", "-vc", "x.ini"], ["check", "-v;"]),
+    (["check", "-c", ""], ["check", "-c"]),
     (["help", "token_ur"], ["did you mean token_url?"]),
     (["presets", "bambra"], ["did you mean bambora?"]),
     (["sandbox", "--listen"], ["sandbox", "--listen"]),
@@ -157,6 +167,21 @@ def test_health_of_nobody(bearerd):
           f"127.0.0.1:{bearerd.admin_port}", "refused")
     bearerd.write_config("", {"admin_listen": "off"})
     fails(bearerd, RUNTIME, ["health", "-c", bearerd.config_path], "admin_listen")
+    bearerd.write_config("", {"admin_listen": "somewhere"})
+    fails(bearerd, CONFIGURATION, ["health", "-c", bearerd.config_path], "admin_listen", "somewhere")
+
+
+def test_health_of_one_that_never_ends(bearerd, upstream):
+    def script(peer):
+        peer.read_request()
+        try:
+            while True:
+                peer.send(b"x" * 65536)
+        except OSError:
+            pass  # it has heard enough
+    other = upstream(script)
+    bearerd.write_config("", {"admin_listen": other.authority})
+    fails(bearerd, RUNTIME, ["health", "-c", bearerd.config_path], other.authority, "too long")
 
 
 def test_an_unknown_provider(bearerd):
@@ -180,6 +205,7 @@ def test_output_that_cannot_be_written(bearerd, arguments):
         done = subprocess.run([str(bearerd.binary), *arguments], cwd=bearerd.folder, stdout=full,
                               stderr=subprocess.PIPE, env=bearerd.environment, timeout=30)
     assert done.returncode == RUNTIME, done
+    assert done.stderr == b"bearerd: the output cannot be written: No space left on device\n"
 
 
 # --- on a terminal --------------------------------------------------------------------------------

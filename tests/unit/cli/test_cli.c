@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,6 +95,60 @@ static void help_and_version_have_two_names(void **state)
     assert_has(capture.out, "bearerd explain");
 }
 
+static void wrong_words_are_named(void **state)
+{
+    static const struct {
+        const char *words[4], *said;
+    } cases[] = {
+        {{"explain"}, "bearerd: explain: METHOD is missing;"},
+        {{"explain", "GET"}, "bearerd: explain: URL is missing;"},
+        {{"token"}, "bearerd: token: PROVIDER is missing;"},
+        {{"check", "-vc", "x"}, "bearerd: check: unknown option -v;"},
+        {{"check", "-c", ""}, "bearerd: check: -c wants a file;"},
+        {{"check", "--show"}, "bearerd: check: unknown option --show;"},
+        {{"token", "--show=1", "x"}, "bearerd: token: unknown option --show=1;"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        assert_int_equal(run(cases[i].words), 64);
+        assert_has(capture.errors, cases[i].said);
+    }
+}
+
+static void every_command_has_its_help(void **state)
+{
+    (void)state;
+    for (const struct command *c = commands; c->name; c++) {
+        char usage[64];
+        (void)snprintf(usage, sizeof(usage), "usage: bearerd %s", c->name);
+        assert_int_equal(RUN(c->name, "--help"), 0);
+        assert_has(capture.out, usage);
+        assert_has(capture.out, c->help);
+        assert_int_equal(RUN(c->name, "-c", "x", "-h"), 0);
+        assert_has(capture.out, usage);
+        assert_int_equal(RUN("help", c->name), 0);
+        assert_has(capture.out, usage);
+        for (const struct command_option *o = c->options; o->name; o++)
+            assert_has(capture.out, o->help);
+    }
+    assert_null(cli_find_command("fly"));
+    assert_int_equal(RUN("explain", "--", "--help"), 64); /* a word like others there */
+}
+
+static void output_that_is_lost_is_told(void **state)
+{
+    (void)state;
+    capture_begin(&capture);
+    errno = ENOSPC;
+    int status = cli_written(false);
+    int fine = cli_written(true);
+    capture_end(&capture);
+    assert_int_equal(status, 1);
+    assert_int_equal(fine, 0);
+    assert_string_equal(capture.errors,
+                        "bearerd: the output cannot be written: No space left on device\n");
+}
+
 static void mistakes_of_a_file_are_printed(void **state)
 {
     (void)state;
@@ -111,6 +166,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_c_the_environment_names_it, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_usage_is_64_in_one_line, setup, teardown),
         cmocka_unit_test_setup_teardown(help_and_version_have_two_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(wrong_words_are_named, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_command_has_its_help, setup, teardown),
+        cmocka_unit_test_setup_teardown(output_that_is_lost_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(mistakes_of_a_file_are_printed, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,18 +40,12 @@ static void an_address_of_the_proxy_is_checked_by_the_configuration(void **state
     assert_int_equal(run("--admin-listen", "no-address"), EXIT_USAGE);
 }
 
-static void help_is_printed_without_serving(void **state UNUSED)
-{
-    assert_int_equal(run("--help", NULL), EXIT_FINE);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_usage_is_64),
         cmocka_unit_test(the_sandbox_needs_a_port_on_loopback),
         cmocka_unit_test(an_address_of_the_proxy_is_checked_by_the_configuration),
-        cmocka_unit_test(help_is_printed_without_serving),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
