@@ -285,7 +285,8 @@ static void a_head_that_does_not_fit_is_not_cut(void **state)
     assert_int_equal(r.status, 0);
     size_t whole = buffer_size(&r.out);
     buffer_done(&r.out);
-    for (out_ceiling = 0; out_ceiling < whole; out_ceiling++) {
+    /* every seventh, since each reads the configuration again; and the last */
+    for (out_ceiling = (whole - 1) % 7; out_ceiling < whole; out_ceiling += 7) {
         r = send_through(ini, head, "the.token-1");
         if (r.status != -1)
             fail_msg("a head of %zu bytes fits into %zu", whole, out_ceiling);
