@@ -87,11 +87,38 @@ void http_request_continue_response(struct http_request *r)
 
 /* ---- the server ---- */
 
+static void count_client(struct server_daemon *d, int change)
+{
+    d->clients = change > 0 ? d->clients + 1 : d->clients - 1;
+    server_count_client(d->server, change);
+}
+
+/* One that libmicrohttpd did not begin with. */
+static void forget_arriving(struct server_daemon *d)
+{
+    d->arriving--;
+    count_client(d, -1);
+}
+
 void server_on_accepted(void *ctx, int fd, const struct sockaddr *peer, socklen_t peer_size)
 {
     struct server_daemon *d = ctx;
-    (void)MHD_add_connection(d->mhd, fd, peer, peer_size); /* closes fd when it fails */
+    d->arriving++;
+    count_client(d, 1);
+    /* begins it now; since 1.0, in its next run */
+    if (MHD_add_connection(d->mhd, fd, peer, peer_size) != MHD_YES && d->arriving > 0)
+        forget_arriving(d); /* the socket is closed */
     http_server_need_runs(d->server, 1);
+}
+
+void server_on_begun(struct server_daemon *d)
+{
+    d->arriving--;
+}
+
+void server_on_closed(struct server_daemon *d)
+{
+    count_client(d, -1);
 }
 
 static void on_daemon_event(struct watch *w, uint32_t events UNUSED)
@@ -150,11 +177,19 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
     return s;
 }
 
+static void run_daemon(struct server_daemon *d)
+{
+    if (d->clients == 0)
+        return;
+    (void)MHD_run(d->mhd);
+    while (d->arriving > 0)
+        forget_arriving(d);
+}
+
 static void run_daemons(struct http_server *s)
 {
     for (int i = 0; i < DAEMONS; i++)
-        if (s->daemons[i].clients > 0)
-            (void)MHD_run(s->daemons[i].mhd);
+        run_daemon(&s->daemons[i]);
     if (!list_empty(&s->handshakes))
         handshake_settle(s);
 }

@@ -30,6 +30,7 @@ struct server_daemon {
     struct watch watch;
     bool tls;
     size_t clients;
+    size_t arriving; /* of them, those that libmicrohttpd has not begun with */
 };
 
 enum { DAEMON_PLAIN, DAEMON_TLS, DAEMONS };
@@ -150,6 +151,10 @@ void server_free_listeners(struct http_server *s);
 
 /* A listener's new connection, for the libmicrohttpd daemon that is `ctx`. */
 void server_on_accepted(void *ctx, int fd, const struct sockaddr *peer, socklen_t peer_size);
+
+/* libmicrohttpd begins with it, and has ended it. */
+void server_on_begun(struct server_daemon *d);
+void server_on_closed(struct server_daemon *d);
 
 /* ---- client.c ---- */
 

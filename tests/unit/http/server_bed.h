@@ -19,6 +19,7 @@ struct bed_request {
     char fields[BED_TEXT]; /* "Name: value\n" each */
     unsigned minor;
     struct buffer body;
+    size_t body_size; /* once it is done */
     int heads, body_ends, closes, breaks, dones;
     enum http_end end;
 };
@@ -133,6 +134,7 @@ static inline void bed_on_done(struct http_request *r, enum http_end end)
     q->dones++;
     q->end = end;
     q->r = NULL;
+    q->body_size = buffer_size(&q->body);
     buffer_done(&q->body);
 }
 
