@@ -386,6 +386,14 @@ int admission_check_admin(const struct field *fields, size_t field_count, bool b
     return is_same_origin(&p) ? 0 : check_origin(&p);
 }
 
+struct text admission_shown_path(const struct admission *a, struct text target)
+{
+    struct text query;
+    if (a->target.path.size > 0 || target.size == 0 || target.at[0] != '/')
+        return a->target.path;
+    return text_cut(target, '?', &query);
+}
+
 bool admission_is_for_us(const struct admission *a)
 {
     return text_equal(a->method, TEXT("OPTIONS")) &&

@@ -93,6 +93,12 @@ WARN_UNUSED int admission_check_admin(const struct field *fields, size_t field_c
                                       const struct server_config *server,
                                       const struct router *router, struct problem *problem);
 
+/*
+ * The path as logs show it: the one that was judged, or as much of a refused target as is a path.
+ * Nothing of an absolute one, which may hold a password. Not checked: to be quoted.
+ */
+struct text admission_shown_path(const struct admission *a, struct text target);
+
 /* True when OPTIONS is to be answered by the proxy itself (RFC 9110 9.3.7, 7.6.2). */
 bool admission_is_for_us(const struct admission *a);
 

@@ -531,7 +531,7 @@ static void log_access(struct exchange *e, int64_t total_us, int64_t upstream_us
         .peer = http_request_peer(e->request),
         .method = e->admission.method,
         .host = e->admission.host,
-        .path = e->admission.target.path,
+        .path = admission_shown_path(&e->admission, http_request_target(e->request)),
         .route = plan ? plan->route->name : NULL,
         .provider = plan && plan->provider ? plan->provider->name : NULL,
         .status = e->status,

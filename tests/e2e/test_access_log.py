@@ -42,6 +42,23 @@ def test_a_path_cannot_forge_a_line(proxy):
     assert len(proxy.access_log(1)) == 1
 
 
+def test_what_was_refused_has_its_path(proxy):
+    """Whoever looks for the program behind it wants to know; a query or a password is not shown."""
+    heads = [b"GET /pay/../a?q=4111 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+             b"TRACE /pay/b?q=4111 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+             b"GET /pay/\xffc HTTP/1.1\r\nHost: localhost\r\n\r\n",
+             b"GET /pay/d HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+             b"GET http://u:4111@localhost/pay/e HTTP/1.1\r\nHost: localhost\r\n\r\n"]
+    for head in heads:
+        with proxy.client() as client:
+            client.send(head)
+            assert client.read().status in (400, 405)
+    lines = proxy.access_log(len(heads))
+    assert {line["path"] for line in lines} >= {"/pay/../a", "/pay/b", "/pay/\xffc", "/pay/d"}
+    assert all(line["error"] in ("bad_request", "method_not_allowed") for line in lines)
+    assert "4111" not in proxy.stdout_bytes.decode()
+
+
 def test_it_may_go_to_a_file(run, provider, api, tmp_path):
     path = tmp_path / "access.log"
     bearerd = run(provider() + section("route all", {"provider": "idp", "upstream": api.origin}),

@@ -436,6 +436,26 @@ static void safe_methods_are_known(void **state)
     assert_false(admission_method_is_safe(TEXT("")));
 }
 
+static void assert_shown(const char *judged, const char *sent, const char *shown)
+{
+    const struct admission a = {.target.path = text_of(judged)};
+    struct text path = admission_shown_path(&a, text_of(sent));
+    if (!text_equal(path, text_of(shown)))
+        fail_msg("%s: \"%.*s\"", sent, TEXT_ARG(path));
+}
+
+static void a_refused_path_is_shown_without_its_query(void **state)
+{
+    (void)state;
+    assert_shown("/a", "/a?x=1", "/a");
+    assert_shown("", "/a/../b?token=x", "/a/../b");
+    assert_shown("", "//u:p@host/", "//u:p@host/");
+    assert_shown("", "http://u:p@host/a", "");
+    assert_shown("", "u:p@host:443", "");
+    assert_shown("", "?x", "");
+    assert_shown("", "", "");
+}
+
 /* ---- the admin listener ---- */
 
 static enum problem_code admin_says_by(bool by_file, const char *fields)
@@ -517,6 +537,7 @@ int main(void)
         TEST(options_is_answered_here_when_it_is_for_us),
         TEST(each_field_has_its_kind),
         TEST(safe_methods_are_known),
+        TEST(a_refused_path_is_shown_without_its_query),
         TEST(the_admin_listener_has_the_same_rules),
         TEST(any_host_will_do_where_a_file_is_the_address),
         TEST(a_page_of_the_admin_listener_may_call_it),
