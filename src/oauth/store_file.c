@@ -317,7 +317,7 @@ static void on_done(struct watch *w, uint32_t events UNUSED)
     size_t news_count;
     struct store_news *news = store_table_take_news(&f->table, &news_count);
     for (size_t i = 0; i < news_count; i++)
-        token_store_news(f->store, &news[i].name, news[i].generation);
+        token_store_news(f->store, &news[i].name, news[i].generation, 0);
     free(news);
 }
 

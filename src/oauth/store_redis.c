@@ -52,12 +52,15 @@ static const struct text lock_script = TEXT_INIT(
         "if not owner then redis.call('SET',KEYS[2],ARGV[1],'PX',ARGV[2]) "
         "elseif owner==ARGV[1] then redis.call('PEXPIRE',KEYS[2],ARGV[2]) else done=0 end " FOUND);
 
+/* News say how many heard the ones before: so the hearers know in how much time to ask. */
 static const struct text save_script =
-    TEXT_INIT(NOW "local g=redis.call('HGET',KEYS[1],'g') if g and g>=ARGV[1] then return {0} end "
+    TEXT_INIT(NOW "local e=redis.call('HMGET',KEYS[1],'g','n') "
+                  "if e[1] and e[1]>=ARGV[1] then return {0} end "
                   "redis.call('HSET',KEYS[1],'g',ARGV[1],'v',ARGV[2],'t',"
                   "string.format('%.0f',now)) "
                   "redis.call('PEXPIRE',KEYS[1],ARGV[3]) "
-                  "redis.call('PUBLISH','" CHANNEL "',ARGV[4]) return {1}");
+                  "local n=redis.call('PUBLISH','" CHANNEL "',ARGV[4]..' '..(e[2] or '0')) "
+                  "redis.call('HSET',KEYS[1],'n',n) return {1}");
 
 static const struct text extend_script =
     TEXT_INIT("if redis.call('GET',KEYS[2])~=ARGV[1] then return {0} end "
@@ -71,8 +74,8 @@ static const struct text unlock_script =
 static const struct text proof[] = {
     TEXT_INIT("EVAL"),
     TEXT_INIT("redis.call('TIME') redis.call('HSET',KEYS[1],'t','0') "
-              "redis.call('PEXPIRE',KEYS[1],1000) redis.call('HGET',KEYS[1],'t') "
-              "redis.call('HMGET',KEYS[1],'t') redis.call('SET',KEYS[2],'','PX',1000) "
+              "redis.call('PEXPIRE',KEYS[1],1000) redis.call('HMGET',KEYS[1],'t') "
+              "redis.call('SET',KEYS[2],'','PX',1000) "
               "redis.call('GET',KEYS[2]) redis.call('DEL',KEYS[2]) "
               "redis.call('PUBLISH','bearerd:proof','') return {1}"),
     TEXT_INIT("2"),
@@ -288,10 +291,12 @@ static void on_deaf(void *ctx UNUSED, const char *reason UNUSED)
 static void on_news(void *ctx, struct text payload)
 {
     struct store_redis *r = ctx;
-    struct text digits, hex = text_cut(payload, ' ', &digits);
+    struct text rest, count, hex = text_cut(payload, ' ', &rest);
+    struct text digits = text_cut(rest, ' ', &count);
     struct store_name name;
-    uint64_t generation;
-    if (hex.size != HEX_NAME_SIZE || text_to_u64(digits, &generation))
+    uint64_t generation, hearers;
+    if (hex.size != HEX_NAME_SIZE || text_to_u64(digits, &generation) ||
+        text_to_u64(count, &hearers))
         return; /* whoever may publish may say anything */
     for (size_t i = 0; i < STORE_NAME_SIZE; i++) {
         int high = hex_digit(hex.at[2 * i]), low = hex_digit(hex.at[2 * i + 1]);
@@ -299,7 +304,7 @@ static void on_news(void *ctx, struct text payload)
             return;
         name.bytes[i] = (unsigned char)(high << 4 | low);
     }
-    token_store_news(r->store, &name, generation);
+    token_store_news(r->store, &name, generation, hearers);
 }
 
 /* ---- life ---- */

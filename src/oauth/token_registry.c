@@ -88,10 +88,18 @@ static void on_told(void *ctx, const struct token_told *told)
     run(e);
 }
 
-static void on_news(void *ctx, uint64_t generation)
+static uint32_t random_number(void *ctx UNUSED)
+{
+    uint32_t random = 0;
+    /* Without randomness there is no jitter: no reason to fail. */
+    return crypto_random(&random, sizeof(random)) ? UINT32_MAX / 2 : random;
+}
+
+static void on_news(void *ctx, uint64_t generation, int64_t spread_ms)
 {
     struct entry *e = ctx;
-    token_source_news(e->source, generation);
+    int64_t later = spread_ms > 0 ? random_number(NULL) % spread_ms : 0;
+    token_source_news(e->source, generation, clock_monotonic_ms() + later);
     run(e);
 }
 
@@ -136,13 +144,6 @@ static void on_published(void *ctx)
 {
     struct entry *e = ctx;
     e->registry->published(e->registry->ctx);
-}
-
-static uint32_t random_number(void *ctx UNUSED)
-{
-    uint32_t random = 0;
-    /* Without randomness there is no jitter: no reason to fail. */
-    return crypto_random(&random, sizeof(random)) ? UINT32_MAX / 2 : random;
 }
 
 /* ---- entries ---- */

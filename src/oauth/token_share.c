@@ -5,10 +5,8 @@
 #include "base/crypto.h"
 #include "base/log.h"
 
-enum {
-    LOOK_SPREAD_MS = 2000, /* when news may have been lost, all instances look; not all at once */
-    PATIENCE_MS = 1000,    /* for what no request waits for: a slow store is not away for it */
-};
+/* For what no request waits for: a slow store is not away for it. */
+enum { PATIENCE_MS = 1000 };
 
 struct token_share {
     struct token_share_options options;
@@ -27,7 +25,6 @@ struct token_share {
     struct timer extend_timer;
 
     struct store_listener listener;
-    struct timer look_timer;
 };
 
 /* ---- the right to fetch ---- */
@@ -180,22 +177,10 @@ bool token_share_is_busy(const struct token_share *s)
 
 /* ---- news ---- */
 
-static void on_look(struct timer *t)
-{
-    struct token_share *s = CONTAINER_OF(t, struct token_share, look_timer);
-    s->options.news(s->options.ctx, 0);
-}
-
-static void on_news(struct store_listener *l, uint64_t generation)
+static void on_news(struct store_listener *l, uint64_t generation, int64_t spread_ms)
 {
     struct token_share *s = CONTAINER_OF(l, struct token_share, listener);
-    uint16_t random = 0;
-    if (generation) {
-        s->options.news(s->options.ctx, generation);
-    } else {
-        int failed = crypto_random(&random, sizeof(random));
-        timer_start(s->options.loop, &s->look_timer, failed ? 0 : random % LOOK_SPREAD_MS);
-    }
+    s->options.news(s->options.ctx, generation, spread_ms);
 }
 
 /* ---- life ---- */
@@ -209,7 +194,6 @@ struct token_share *token_share_new(const struct token_share_options *options)
     s->options.identity = TEXT_NONE;
     buffer_init(&s->sealed, STORE_VALUE_MAX);
     timer_init(&s->extend_timer, on_extend);
-    timer_init(&s->look_timer, on_look);
     list_init(&s->listener.link);
     if (crypto_random(&s->owner, sizeof(s->owner)) ||
         token_seal_name(options->seal, options->identity, false, &s->name)) {
@@ -232,7 +216,6 @@ void token_share_free(struct token_share *s)
     token_share_unlock(s);
     list_remove(&s->listener.link);
     timer_remove(s->options.loop, &s->extend_timer);
-    timer_remove(s->options.loop, &s->look_timer);
     buffer_done(&s->sealed);
     free(s);
 }

@@ -23,7 +23,7 @@ struct token_share_options {
     struct text identity; /* what tells the source from others: the same in all instances */
     void *ctx;
     void (*told)(void *ctx, const struct token_told *told);
-    void (*news)(void *ctx, uint64_t generation);
+    void (*news)(void *ctx, uint64_t generation, int64_t spread_ms); /* see store_listener */
 };
 
 /* NULL when memory or randomness is out. */

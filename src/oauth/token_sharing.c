@@ -228,8 +228,12 @@ static enum found take(struct token_source *s, const struct token_told *told, in
     take_chain(s, e);
     if (told->old_key)
         sharing_note_unsaved(s, now_ms);
-    if (take_token(s, e, now_ms))
+    if (take_token(s, e, now_ms)) {
+        /* what is here is what is there: were it saved again, all others would have to look again
+         */
+        s->sharing.unsaved = told->old_key || s->chain.inherited || s->chain.awaited;
         return FOUND_TOKEN;
+    }
     if (!e->failed || now_ms >= e->failure.retry_ms)
         return FOUND_NOTHING;
     s->backoff.refused = e->refused;
@@ -386,12 +390,18 @@ bool sharing_keep(struct token_source *s, int64_t now_ms)
     return false;
 }
 
+static void look_now(struct token_source *s)
+{
+    s->sharing.look = true;
+    s->sharing.look_ms = INT64_MIN;
+}
+
 static void on_saved(struct token_source *s, const struct token_told *told, int64_t now_ms)
 {
     if (told->status == STORE_OK)
         saved(s);
     else if (told->status == STORE_STALE)
-        s->sharing.look = true;
+        look_now(s);
     else
         save_later(s, now_ms);
 }
@@ -405,7 +415,10 @@ static void on_rejoined(struct token_source *s, const struct token_told *told, i
     s->sharing.locked = true;
     if (take(s, told, now_ms) == FOUND_TOKEN)
         source_publish(s);
-    save_aside(s, now_ms);
+    if (s->sharing.unsaved)
+        save_aside(s, now_ms);
+    else
+        unlock(s);
 }
 
 /* ---- events ---- */
@@ -432,11 +445,14 @@ void token_source_told(struct token_source *s, const struct token_told *told, in
     }
 }
 
-void token_source_news(struct token_source *s, uint64_t generation)
+void token_source_news(struct token_source *s, uint64_t generation, int64_t look_ms)
 {
-    if (generation && generation <= s->sharing.generation)
+    struct sharing *sh = &s->sharing;
+    if (!s->env.ask || (generation && generation <= sh->generation))
         return;
-    s->sharing.look = s->env.ask != NULL;
+    if (!sh->look || look_ms < sh->look_ms)
+        sh->look_ms = look_ms;
+    sh->look = true;
     s->attempt.poll_ms = 0; /* if it waits for that */
 }
 
@@ -475,7 +491,7 @@ void sharing_run(struct token_source *s, int64_t now_ms)
     struct token_ask lock = {.verb = STORE_LOCK, .patience_ms = patience_aside(s)};
     if (sh->step == STEP_WAITING) {
         poll_other(s, now_ms);
-    } else if (sh->step == STEP_NONE && sh->look) {
+    } else if (sh->step == STEP_NONE && sh->look && now_ms >= sh->look_ms) {
         sh->look = false;
         /* when it is away: that it is back will be news */
         int away = ask(s, STEP_LOADING, &load, now_ms);
@@ -496,5 +512,9 @@ int64_t sharing_next(const struct token_source *s)
                                                            : s->attempt.deadline_ms;
     if (sh->step == STEP_LOADING && sh->postponed_ms)
         return sh->postponed_ms + patience_with_load(s);
-    return sh->step == STEP_NONE && sh->unsaved ? sh->again_ms : INT64_MAX;
+    if (sh->step != STEP_NONE)
+        return INT64_MAX;
+    int64_t look = sh->look ? sh->look_ms : INT64_MAX;
+    int64_t save = sh->unsaved ? sh->again_ms : INT64_MAX;
+    return look < save ? look : save;
 }

@@ -225,7 +225,7 @@ struct token_source *token_source_new(struct config *config, size_t provider, st
     s->env = *env;
     if (!s->env.patience_ms)
         s->env.patience_ms = STORE_PATIENCE_MS;
-    s->sharing.look = env->ask != NULL;
+    s->sharing.look = env->ask != NULL; /* at once: what is there may do */
     s->chain = (struct chain){
         .token = secret_ref(p->refresh_token), .expires_ms = INT64_MAX, .shared = true};
     s->slot = token_slot_new(loop);

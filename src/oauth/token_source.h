@@ -132,8 +132,11 @@ void token_source_fetched(struct token_source *s, const struct fetch_response *r
 /* The answer to the question under way; run the source afterwards. */
 void token_source_told(struct token_source *s, const struct token_told *told, int64_t now_ms);
 
-/* The store has an entry of that generation; 0: it may have a newer one. Run it afterwards. */
-void token_source_news(struct token_source *s, uint64_t generation);
+/*
+ * The store has an entry of that generation; 0: it may have a newer one. It is looked at by
+ * look_ms, at once where requests wait for another instance's token. Run it afterwards.
+ */
+void token_source_news(struct token_source *s, uint64_t generation, int64_t look_ms);
 
 /* Waits for the end of an attempt; in a list of the source until then. */
 struct token_wait {

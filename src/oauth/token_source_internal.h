@@ -62,6 +62,7 @@ struct sharing {
     uint64_t saving;      /* the one that is being written */
     bool locked;          /* the right to fetch is this instance's */
     bool look;            /* there may be news */
+    int64_t look_ms;      /* when to look */
     bool unsaved;         /* something is known here that the store does not have */
     int64_t again_ms;     /* when to try to save it again */
     int64_t postponed_ms; /* since when a request waits until the store has answered; 0: none */

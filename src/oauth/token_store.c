@@ -91,7 +91,7 @@ void token_store_look_again(struct token_store *s)
     for (struct list *at = s->listeners.next, *next; at != &s->listeners; at = next) {
         next = at->next;
         struct store_listener *l = CONTAINER_OF(at, struct store_listener, link);
-        l->news(l, 0);
+        l->news(l, 0, STORE_SPREAD_MS);
     }
 }
 
@@ -171,13 +171,15 @@ void token_store_listen(struct token_store *s, struct store_listener *l)
     list_push_back(&s->listeners, &l->link);
 }
 
-void token_store_news(struct token_store *s, const struct store_name *name, uint64_t generation)
+void token_store_news(struct token_store *s, const struct store_name *name, uint64_t generation,
+                      uint64_t hearers)
 {
+    uint64_t count = hearers < STORE_HEARERS_MAX ? hearers : STORE_HEARERS_MAX;
     for (struct list *at = s->listeners.next, *next; at != &s->listeners; at = next) {
         next = at->next;
         struct store_listener *l = CONTAINER_OF(at, struct store_listener, link);
         if (memcmp(&l->name, name, sizeof(*name)) == 0)
-            l->news(l, generation);
+            l->news(l, generation, (int64_t)count / STORE_LOOKS_A_MS);
     }
 }
 

@@ -29,6 +29,9 @@ enum {
     STORE_PATIENCE_MS = 50,      /* the longest that a question may delay anybody, as a rule */
     STORE_PAUSE_FIRST_MS = 1000, /* until a store that is away is probed, doubling */
     STORE_PAUSE_MAX_MS = 10 * 1000,
+    STORE_SPREAD_MS = 2000, /* in which all look again, when the store is back */
+    STORE_LOOKS_A_MS = 5,   /* that instances make after news */
+    STORE_HEARERS_MAX = 50000,
 };
 
 struct store_name {
@@ -118,9 +121,9 @@ struct store_listener {
     struct store_name name;
     /*
      * An entry of that generation is there. 0: there may be one, news may have been lost while the
-     * store was away.
+     * store was away. Many hear it at once: who is not pressed asks at any time within spread_ms.
      */
-    void (*news)(struct store_listener *l, uint64_t generation);
+    void (*news)(struct store_listener *l, uint64_t generation, int64_t spread_ms);
 };
 
 void token_store_listen(struct token_store *s, struct store_listener *l);
@@ -189,8 +192,12 @@ void token_store_up(struct token_store *s);
 /* News may have been lost though the store was up: listeners are told. */
 void token_store_look_again(struct token_store *s);
 
-/* An entry was written; not needed for what this instance itself has written, but harmless. */
-void token_store_news(struct token_store *s, const struct store_name *name, uint64_t generation);
+/*
+ * An entry was written; not needed for what this instance itself has written, but harmless.
+ * `hearers`: how many instances are told, as far as that is known.
+ */
+void token_store_news(struct token_store *s, const struct store_name *name, uint64_t generation,
+                      uint64_t hearers);
 
 /* ---- life ---- */
 

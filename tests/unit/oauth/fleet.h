@@ -12,158 +12,7 @@
 #ifndef TESTS_FLEET_H
 #define TESTS_FLEET_H
 
-#include "oauth/oauth_testing.h"
-#include "oauth/token_share.h"
-#include "oauth/token_source.h"
-
-enum { FLEET_INSTANCES_MAX = 8, FLEET_SOURCES_MAX = 4, FLEET_TOKENS = 1 << 16 };
-
-/* What may go wrong in a run. */
-struct fleet_faults {
-    bool crashes;      /* instances die, and are started again */
-    bool stalls;       /* instances stand still, longer than their lock lives */
-    bool slowness;     /* answers of the store come later than anybody waits, or never */
-    bool downs;        /* the store is away for a while */
-    bool lost_news;    /* half of the news do not arrive */
-    bool lost_answers; /* answers of the provider */
-    bool revocations;
-};
-
-struct fleet_setting {
-    const char *lines; /* of the provider */
-    int instances, sources;
-    int64_t life_s; /* of a token */
-    struct fleet_faults faults;
-};
-
-/* One source in one instance. */
-struct fleet_node {
-    int instance, number;
-    struct token_source *source;
-    struct token_reader reader;
-    int64_t run_ms; /* true time, as all here */
-
-    bool fetching;
-    int64_t fetched_ms; /* the answer comes */
-    int64_t limit_ms;   /* after that it is not taken */
-    bool lost;          /* it does not */
-    char sent[32];      /* refresh token */
-    char answer[200];
-
-    bool asking;
-    struct token_ask question;
-    char bytes[2048];
-    size_t size;
-    int64_t asked_ms;
-    int64_t done_ms, told_ms; /* the store does it; the answer is there, or is given up */
-    bool undone;              /* it has not done it yet */
-    struct token_told told;
-    int64_t age_ms; /* of what was found, then */
-
-    bool locked;
-    int64_t extend_ms;
-    int64_t ask_ms; /* the next request of a client */
-};
-
-struct fleet_instance {
-    int64_t offset_ms; /* its clock is that much ahead */
-    int64_t away_ms;   /* until then it does not ask the store */
-    int64_t stalled_ms;
-};
-
-/* What the store and the provider know of a source. */
-struct fleet_truth {
-    uint64_t generation;
-    char bytes[2048];
-    size_t size;
-    int64_t saved_ms, keep_ms;
-    struct fleet_node *owner;
-    int64_t lock_ms;
-
-    int tokens; /* issued; the last is the newest */
-    int refreshes;
-    int in_flight;
-    int64_t issued_ms;
-    bool excused; /* the next request needs no reason: a crash, a refusal */
-};
-
-struct fleet {
-    struct fleet_setting setting;
-    uint64_t seed, random_state;
-    struct fake_clock clock;
-    struct clock_source clock_source;
-    struct loop *loop;
-    struct config *config;
-    int64_t now_ms, began_ms;
-    struct fleet_instance instances[FLEET_INSTANCES_MAX];
-    struct fleet_node nodes[FLEET_INSTANCES_MAX * FLEET_SOURCES_MAX];
-    struct fleet_truth truths[FLEET_SOURCES_MAX];
-    int64_t expires_ms[FLEET_SOURCES_MAX][FLEET_TOKENS]; /* by token; 0: revoked */
-    bool sent[FLEET_SOURCES_MAX][FLEET_TOKENS];          /* refresh tokens that were sent */
-    int64_t down_ms;                                     /* until then the store is away */
-    int64_t fault_ms;                                    /* when the next thing goes wrong */
-    bool calm;                                           /* nothing goes wrong any more */
-
-    uint64_t steps, requests, twice, answered, questions;
-};
-
-/* The one that runs. */
-static struct fleet *f;
-
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            fail_msg("seed %llu, step %llu, line %d: %s (%s)", (unsigned long long)f->seed,        \
-                     (unsigned long long)f->steps, __LINE__, #condition, f->setting.lines);        \
-    } while (0)
-
-/* ---- randomness that can be repeated ---- */
-
-static uint32_t random_number(void)
-{
-    f->random_state = f->random_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return (uint32_t)(f->random_state >> 33);
-}
-
-static int64_t below(int64_t limit)
-{
-    return random_number() % (uint32_t)limit;
-}
-
-static bool one_in(int64_t n)
-{
-    return below(n) == 0;
-}
-
-/* ---- the instances' view ---- */
-
-static struct fleet_instance *instance_of(const struct fleet_node *n)
-{
-    return &f->instances[n->instance];
-}
-
-static struct fleet_truth *truth_of(const struct fleet_node *n)
-{
-    return &f->truths[n->number];
-}
-
-static int64_t local_now(const struct fleet_node *n)
-{
-    return f->now_ms + instance_of(n)->offset_ms;
-}
-
-static bool is_stalled(const struct fleet_node *n)
-{
-    return f->now_ms < instance_of(n)->stalled_ms;
-}
-
-static void run(struct fleet_node *n)
-{
-    int64_t next = token_source_run(n->source, local_now(n));
-    n->run_ms = next == INT64_MAX ? next : next - instance_of(n)->offset_ms;
-    if (n->run_ms <= f->now_ms)
-        n->run_ms = f->now_ms + 1;
-}
+#include "oauth/fleet_state.h"
 
 /* ---- the provider ---- */
 
@@ -179,11 +28,11 @@ static bool troubled(void)
 }
 
 /* One fetch at a time, and only when one is due: as long as the store does its work. */
-static void check_reason(struct fleet_truth *t, const struct fleet_node *n)
+static void check_reason(struct fleet_truth *t)
 {
     bool due = !t->tokens || t->excused ||
                f->now_ms >= t->issued_ms + f->setting.life_s * MS_PER_S / 2 ||
-               f->expires_ms[n->number][t->tokens] == 0;
+               t->expires_ms[t->tokens] == 0;
     if (!troubled()) {
         CHECK(due);
         CHECK(t->in_flight == 0);
@@ -195,13 +44,14 @@ static void check_reason(struct fleet_truth *t, const struct fleet_node *n)
 static void note_sent(const struct fleet_node *n)
 {
     long number = strtol(n->sent + 1, NULL, 10);
-    CHECK(number >= 0 && number < FLEET_TOKENS);
-    if (f->sent[n->number][number]) {
+    struct fleet_truth *t = truth_of(n);
+    CHECK(number >= 0 && number < tokens_max());
+    if (t->sent[number]) {
         f->twice++;
         /* where there is nothing else, an answer that was lost leaves no choice */
         CHECK(!may_grant() && troubled());
     }
-    f->sent[n->number][number] = true;
+    t->sent[number] = true;
 }
 
 static int start(void *ctx, const struct fetch_request *request, struct error *err)
@@ -210,7 +60,7 @@ static int start(void *ctx, const struct fetch_request *request, struct error *e
     struct fleet_truth *t = truth_of(n);
     (void)err;
     CHECK(!n->fetching);
-    check_reason(t, n);
+    check_reason(t);
     const char *refresh = memmem(request->body.at, request->body.size, "refresh_token=r", 15);
     n->sent[0] = '\0';
     if (refresh) {
@@ -227,9 +77,9 @@ static int start(void *ctx, const struct fetch_request *request, struct error *e
     n->limit_ms = f->now_ms + request->timeout_ms;
     n->fetched_ms = f->now_ms + (n->lost ? request->timeout_ms : 20 + below(400));
     t->tokens++;
-    CHECK(t->tokens < FLEET_TOKENS);
+    CHECK(t->tokens < tokens_max());
     t->issued_ms = f->now_ms;
-    f->expires_ms[n->number][t->tokens] = f->now_ms + f->setting.life_s * MS_PER_S;
+    t->expires_ms[t->tokens] = f->now_ms + f->setting.life_s * MS_PER_S;
     (void)snprintf(n->answer, sizeof(n->answer),
                    "{\"access_token\":\"t%d\",\"expires_in\":%lld,\"refresh_token\":\"r%d\"}",
                    t->tokens, (long long)f->setting.life_s, ++t->refreshes);
@@ -257,6 +107,18 @@ static bool is_down(void)
     return f->now_ms < f->down_ms;
 }
 
+/* The store is given something to do at that time; when it has done it. */
+static int64_t done_at(int64_t when_ms, int64_t takes_us)
+{
+    int64_t when_us = when_ms * 1000;
+    int64_t start_us = f->busy_us > when_us ? f->busy_us : when_us;
+    if (start_us - when_us > f->queue_us)
+        f->queue_us = start_us - when_us;
+    if (!is_down())
+        f->busy_us = start_us + takes_us;
+    return (start_us + takes_us) / 1000;
+}
+
 static int ask(void *ctx, const struct token_ask *question, int64_t now_ms)
 {
     struct fleet_node *n = ctx;
@@ -278,7 +140,7 @@ static int ask(void *ctx, const struct token_ask *question, int64_t now_ms)
     }
     bool slow = f->setting.faults.slowness && !f->calm && one_in(20);
     n->asked_ms = f->now_ms;
-    n->done_ms = f->now_ms + 1 + below(slow ? 3000 : 4);
+    n->done_ms = done_at(f->now_ms + 1 + below(slow ? 3000 : 4), f->setting.question_us);
     n->told_ms = n->done_ms + 1 + below(slow ? 3000 : 4);
     return 0;
 }
@@ -302,13 +164,17 @@ static void look_up(struct fleet_node *n)
 
 static void tell_others(const struct fleet_node *n)
 {
+    int64_t spread = f->setting.instances / STORE_LOOKS_A_MS + 1;
     for (int i = 0; i < f->setting.instances; i++) {
+        int64_t told_ms = done_at(f->now_ms, f->setting.message_us);
+        f->messages++;
         struct fleet_node *other = &f->nodes[i * f->setting.sources + n->number];
-        if (other == n || is_stalled(other) || f->now_ms < f->instances[i].away_ms ||
-            (f->setting.faults.lost_news && one_in(2)))
+        if (other == n || is_stalled(other) || f->now_ms < other->start_ms ||
+            f->now_ms < f->instances[i].away_ms || (f->setting.faults.lost_news && one_in(2)))
             continue;
-        token_source_news(other->source, truth_of(n)->generation);
-        other->run_ms = f->now_ms + 1 + below(3);
+        token_source_news(other->source, truth_of(n)->generation, local_now(other) + below(spread));
+        other->run_ms = told_ms + 1 + below(3);
+        touch(other);
     }
 }
 
@@ -318,6 +184,7 @@ static enum store_status save(struct fleet_node *n)
     bool over = f->now_ms >= t->saved_ms + t->keep_ms;
     if (!over && n->question.generation <= t->generation)
         return STORE_STALE;
+    f->saves++;
     t->generation = n->question.generation;
     memcpy(t->bytes, n->bytes, n->size);
     t->size = n->size;
@@ -353,11 +220,6 @@ static void do_question(struct fleet_node *n)
     t->lock_ms = f->now_ms + SHARE_LOCK_MS;
 }
 
-static int64_t give_up_ms(const struct fleet_node *n)
-{
-    return n->asked_ms + n->question.patience_ms;
-}
-
 static void tell(struct fleet_node *n)
 {
     struct token_entry e;
@@ -365,8 +227,10 @@ static void tell(struct fleet_node *n)
     struct token_told told = n->told;
     n->asking = false;
     if (late) {
+        f->late++;
         told = (struct token_told){.status = STORE_AWAY};
         instance_of(n)->away_ms = f->now_ms + STORE_PAUSE_FIRST_MS;
+        touch(n - n->number);
     }
     bool locked = !late && n->question.verb == STORE_LOCK && told.status == STORE_OK;
     if (locked) {
@@ -426,8 +290,11 @@ static void open_node(struct fleet_node *n)
     n->source = token_source_new(f->config, 0, f->loop, &env);
     assert_non_null(n->source);
     token_reader_init(&n->reader, token_source_slot(n->source));
-    n->ask_ms = f->now_ms + below(2000);
-    n->run_ms = f->now_ms + 1 + below(10);
+    int64_t later =
+        f->now_ms == f->began_ms && f->setting.start_ms ? below(f->setting.start_ms) : 0;
+    n->start_ms = f->now_ms + later;
+    n->ask_ms = n->start_ms + below(2000);
+    n->run_ms = n->start_ms + 1 + below(10);
 }
 
 static void close_node(struct fleet_node *n)
@@ -437,6 +304,12 @@ static void close_node(struct fleet_node *n)
     token_reader_done(&n->reader);
     token_source_free(n->source);
     n->fetching = n->asking = n->undone = n->locked = false;
+}
+
+static void touch_all(int instance)
+{
+    for (int i = 0; i < f->setting.sources; i++)
+        touch(&f->nodes[instance * f->setting.sources + i]);
 }
 
 /* The process dies: what it had asked for still happens or not; its locks stay until they end. */
@@ -453,6 +326,7 @@ static void crash(int instance)
     }
     f->instances[instance].away_ms = 0;
     f->instances[instance].offset_ms = below(1000000000);
+    touch_all(instance);
 }
 
 static void client_asks(struct fleet_node *n)
@@ -465,7 +339,7 @@ static void client_asks(struct fleet_node *n)
     if (got == TOKEN_READY) {
         long number = strtol(secret_bytes(token->value).at + 1, NULL, 10);
         CHECK(number >= 1 && number <= truth_of(n)->tokens);
-        int64_t expires = f->expires_ms[n->number][number];
+        int64_t expires = truth_of(n)->expires_ms[number];
         CHECK(expires == 0 || f->now_ms < expires); /* nobody uses an expired token */
         if (expires == 0)
             (void)token_reader_reject(&n->reader, token->generation, local_now(n));
@@ -474,6 +348,12 @@ static void client_asks(struct fleet_node *n)
 }
 
 /* ---- what goes wrong ---- */
+
+static void stall(int instance)
+{
+    f->instances[instance].stalled_ms = f->now_ms + below(4 * SHARE_LOCK_MS);
+    touch_all(instance);
+}
 
 static void go_wrong(void)
 {
@@ -484,36 +364,34 @@ static void go_wrong(void)
     if (kind == 0 && x->crashes)
         crash(instance);
     else if (kind == 1 && x->stalls)
-        f->instances[instance].stalled_ms = f->now_ms + below(4 * SHARE_LOCK_MS);
+        stall(instance);
     else if (kind == 2 && x->downs)
         f->down_ms = f->now_ms + below(f->setting.life_s * MS_PER_S * 2);
     else if (kind == 3 && x->revocations)
         for (int i = 0; i < f->setting.sources; i++)
             if (f->truths[i].tokens && !f->truths[i].in_flight)
-                f->expires_ms[i][f->truths[i].tokens] = 0;
+                f->truths[i].expires_ms[f->truths[i].tokens] = 0;
 }
 
 /* ---- time ---- */
 
-/* When the node has something to do; what that is, follows from the times. */
-static int64_t node_time(const struct fleet_node *n)
+/* An instance that stopped asking looks again, with all its sources, not all at once. */
+static void come_back(struct fleet_node *nodes)
 {
-    int64_t next = n->run_ms < n->ask_ms ? n->run_ms : n->ask_ms;
-    if (n->fetching && n->fetched_ms < next)
-        next = n->fetched_ms;
-    if (n->asking) {
-        int64_t told = n->told_ms < give_up_ms(n) ? n->told_ms : give_up_ms(n);
-        next = told < next ? told : next;
+    struct fleet_instance *instance = instance_of(nodes);
+    instance->away_ms = is_down() ? f->now_ms + STORE_PAUSE_FIRST_MS : 0;
+    (void)done_at(f->now_ms, f->setting.question_us); /* the probe */
+    for (int i = 0; !instance->away_ms && i < f->setting.sources; i++) {
+        token_source_news(nodes[i].source, 0, local_now(nodes) + below(STORE_SPREAD_MS));
+        nodes[i].run_ms = f->now_ms + 1;
+        touch(&nodes[i]);
     }
-    if (n->locked && n->extend_ms < next)
-        next = n->extend_ms;
-    int64_t stalled = instance_of(n)->stalled_ms;
-    next = next > stalled ? next : stalled;
-    return n->undone && n->done_ms < next ? n->done_ms : next;
 }
 
 static void node_acts(struct fleet_node *n)
 {
+    if (n->number == 0 && instance_of(n)->away_ms && f->now_ms >= instance_of(n)->away_ms)
+        come_back(n);
     if (n->undone && f->now_ms >= n->done_ms)
         do_question(n);
     if (is_stalled(n))
@@ -530,49 +408,85 @@ static void node_acts(struct fleet_node *n)
         run(n);
 }
 
-static int node_count(void)
-{
-    return f->setting.instances * f->setting.sources;
-}
-
-/* An instance that stopped asking looks again. */
-static void come_back(void)
-{
-    for (int i = 0; i < node_count(); i++) {
-        struct fleet_node *n = &f->nodes[i];
-        struct fleet_instance *instance = instance_of(n);
-        if (n->number || !instance->away_ms || f->now_ms < instance->away_ms)
-            continue;
-        instance->away_ms = is_down() ? f->now_ms + STORE_PAUSE_FIRST_MS : 0;
-        for (int j = 0; !instance->away_ms && j < f->setting.sources; j++) {
-            token_source_news(f->nodes[i + j].source, 0);
-            f->nodes[i + j].run_ms = f->now_ms + 1;
-        }
-    }
-}
-
 static void step(void)
 {
-    struct fleet_node *first = &f->nodes[0];
-    int64_t next = INT64_MAX;
-    for (int i = 0; i < node_count(); i++) {
-        int64_t time = node_time(&f->nodes[i]);
-        if (time < next) {
-            next = time;
-            first = &f->nodes[i];
-        }
-    }
+    struct fleet_node *first = f->heap[0];
+    int64_t next = first->next_ms;
     bool wrong = !f->calm && f->fault_ms < next;
     next = wrong ? f->fault_ms : next;
     next = next > f->now_ms ? next : f->now_ms;
     fake_clock_advance(&f->clock, next - f->now_ms);
     f->now_ms = next;
-    come_back();
-    if (wrong)
+    if (wrong) {
         go_wrong();
-    else
+    } else {
         node_acts(first);
+        touch(first);
+    }
     f->steps++;
+}
+
+/* ---- runs ---- */
+
+static void fleet_open(const struct fleet_setting *setting, uint64_t seed)
+{
+    size_t count = (size_t)(setting->instances * setting->sources);
+    f = calloc(1, sizeof(*f));
+    assert_non_null(f);
+    f->setting = *setting;
+    f->seed = f->random_state = seed;
+    fake_clock_start(&f->clock, &f->clock_source);
+    f->now_ms = f->began_ms = f->clock.monotonic_ms;
+    f->fault_ms = f->now_ms + 5000;
+    f->loop = loop_new(NULL);
+    f->config = config_of_provider(setting->lines);
+    f->instances = calloc((size_t)setting->instances, sizeof(*f->instances));
+    f->truths = calloc((size_t)setting->sources, sizeof(*f->truths));
+    f->nodes = calloc(count, sizeof(*f->nodes));
+    f->heap = calloc(count, sizeof(struct fleet_node *));
+    assert_true(f->instances && f->truths && f->nodes && f->heap);
+    for (int i = 0; i < setting->sources; i++) {
+        f->truths[i].expires_ms = calloc((size_t)tokens_max(), sizeof(int64_t));
+        f->truths[i].sent = calloc((size_t)tokens_max(), sizeof(bool));
+        assert_true(f->truths[i].expires_ms && f->truths[i].sent);
+    }
+    for (int i = 0; i < setting->instances; i++)
+        f->instances[i].offset_ms = below(1000000000);
+    for (int i = 0; i < node_count(); i++) {
+        struct fleet_node *n = &f->nodes[i];
+        n->instance = i / setting->sources;
+        n->number = i % setting->sources;
+        open_node(n);
+        n->next_ms = INT64_MAX;
+        put(i, n);
+    }
+    for (int i = 0; i < node_count(); i++)
+        touch(&f->nodes[i]);
+}
+
+static void fleet_close(void)
+{
+    for (int i = 0; i < node_count(); i++)
+        close_node(&f->nodes[i]);
+    for (int i = 0; i < f->setting.sources; i++) {
+        free(f->truths[i].expires_ms);
+        free(f->truths[i].sent);
+    }
+    free(f->instances);
+    free(f->truths);
+    free(f->nodes);
+    free(f->heap);
+    config_unref(f->config);
+    loop_free(f->loop);
+    clock_replace(NULL);
+    free(f);
+    f = NULL;
+}
+
+static void fleet_run_until(int64_t now_ms)
+{
+    while (f->now_ms < now_ms)
+        step();
 }
 
 #endif

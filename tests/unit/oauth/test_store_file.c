@@ -44,8 +44,9 @@ static void done(struct store_op *op, enum store_status status, const struct sto
     (void)snprintf(a->value, sizeof(a->value), "%.*s", TEXT_ARG(found->value));
 }
 
-static void heard(struct store_listener *l, uint64_t generation)
+static void heard(struct store_listener *l, uint64_t generation, int64_t spread_ms)
 {
+    assert_int_equal(spread_ms, 0); /* the instances of one host are few */
     CONTAINER_OF(l, struct hearer, listener)->generation = generation;
 }
 

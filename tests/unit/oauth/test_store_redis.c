@@ -13,6 +13,7 @@ struct instance {
     struct store_listener listener;
     int news;
     uint64_t generation; /* of the last news */
+    int64_t spread_ms;
 };
 
 struct bed {
@@ -35,11 +36,12 @@ struct asked {
 static const struct store_name name = {{1, 2, 0xab}};
 static const struct store_owner me = {{1}}, you = {{2}};
 
-static void on_news(struct store_listener *l, uint64_t generation)
+static void on_news(struct store_listener *l, uint64_t generation, int64_t spread_ms)
 {
     struct instance *i = CONTAINER_OF(l, struct instance, listener);
     i->news++;
     i->generation = generation;
+    i->spread_ms = spread_ms;
 }
 
 static void open_store(struct bed *bed, struct instance *i)
@@ -395,6 +397,23 @@ static void what_does_not_fit_is_no_answer(void **state)
     assert_int_equal(a.status, STORE_AWAY);
 }
 
+/* Of the news before: who publishes learns it from the publication. */
+static void news_say_how_many_hear_them(void **state)
+{
+    struct bed *bed = with_server(state);
+    static const char *const numbers[] = {"0", "9000"};
+    for (uint64_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        int news = bed->two.news;
+        char order[160];
+        (void)snprintf(order, sizeof(order), "HSET bearerd:{tokens}:0102ab%058d n %s", 0,
+                       numbers[i]);
+        server_order(&bed->server, order);
+        assert_int_equal(save(bed, &bed->one, i + 1, "sealed"), STORE_OK);
+        TURN_UNTIL(bed->loop, bed->two.news > news);
+        assert_int_equal(bed->two.spread_ms, i == 0 ? 0 : 9000 / STORE_LOOKS_A_MS);
+    }
+}
+
 static void strange_news_are_ignored(void **state)
 {
     struct bed *bed = with_server(state);
@@ -447,7 +466,7 @@ static void a_user_with_few_rights_is_enough(void **state)
     close_store(&bed->one);
     server_order(&bed->server,
                  "ACL SETUSER fleet on >pw ~bearerd:{tokens}:* &bearerd:* +eval +time "
-                 "+hset +hget +hmget +set +get +del +pexpire +publish");
+                 "+hset +hmget +set +get +del +pexpire +publish");
     server_order(&bed->server, "ACL SETUSER fleet +subscribe +ping +select");
     assert_string_equal(bed->server.text, "OK");
     bed->config.user = "fleet";
@@ -481,6 +500,7 @@ int main(void)
         T(a_full_server_is_away),
         T(a_flushed_server_has_forgotten_all),
         T(what_does_not_fit_is_no_answer),
+        T(news_say_how_many_hear_them),
         T(strange_news_are_ignored),
         T(lost_news_are_made_up_for),
         T(the_password_is_needed),

@@ -36,6 +36,7 @@ struct bed {
     int answers, news;
     enum store_status status;
     uint64_t generation, news_generation;
+    int64_t news_spread_ms;
     bool has_entry, has_token, old_key;
     int64_t expires_ms;
 };
@@ -115,11 +116,12 @@ static void on_told(void *ctx, const struct token_told *told)
         assert_true(secret_equal(told->entry->token, TEXT("the-token")));
 }
 
-static void on_news(void *ctx, uint64_t generation)
+static void on_news(void *ctx, uint64_t generation, int64_t spread_ms)
 {
     struct bed *bed = ctx;
     bed->news++;
     bed->news_generation = generation;
+    bed->news_spread_ms = spread_ms;
 }
 
 static void open_share(struct bed *bed, const char *key, const char *key_old)
@@ -278,13 +280,13 @@ static void news_are_passed_on(void **state)
 {
     struct bed *bed = *state;
     ask(bed, STORE_SAVE, 3);
-    token_store_news(bed->store, &bed->records[0].name, 9);
+    token_store_news(bed->store, &bed->records[0].name, 9, 100);
     assert_true(bed->news == 1 && bed->news_generation == 9);
+    assert_int_equal(bed->news_spread_ms, 100 / STORE_LOOKS_A_MS);
     token_store_down(bed->store, "gone");
     token_store_up(bed->store);
-    fake_clock_advance(&bed->clock, 3000); /* not all instances look at once */
-    loop_turn(bed->loop, 0);
     assert_true(bed->news == 2 && bed->news_generation == 0);
+    assert_int_equal(bed->news_spread_ms, STORE_SPREAD_MS);
 }
 
 static int open_bed(void **state)

@@ -14,43 +14,12 @@ enum { STEPS = 100000, STEPS_A_RUN = 5000 };
 
 /* ---- runs ---- */
 
-static void open_fleet(const struct fleet_setting *setting, uint64_t seed)
-{
-    memset(f, 0, sizeof(*f));
-    f->setting = *setting;
-    f->seed = f->random_state = seed;
-    fake_clock_start(&f->clock, &f->clock_source);
-    f->now_ms = f->began_ms = f->clock.monotonic_ms;
-    f->fault_ms = f->now_ms + 5000;
-    f->loop = loop_new(NULL);
-    f->config = config_of_provider(setting->lines);
-    for (int i = 0; i < setting->instances; i++)
-        f->instances[i].offset_ms = below(1000000000);
-    for (int i = 0; i < node_count(); i++) {
-        struct fleet_node *n = &f->nodes[i];
-        n->instance = i / setting->sources;
-        n->number = i % setting->sources;
-        open_node(n);
-    }
-}
-
-static void close_fleet(void)
-{
-    for (int i = 0; i < node_count(); i++)
-        close_node(&f->nodes[i]);
-    config_unref(f->config);
-    loop_free(f->loop);
-    clock_replace(NULL);
-}
-
 /* In the end nothing goes wrong any more: everybody has a token, and few are asked for. */
 static void calm_down(void)
 {
     f->calm = true;
     f->down_ms = 0;
-    int64_t end = f->now_ms + 20 * 60 * MS_PER_S;
-    while (f->now_ms < end)
-        step();
+    fleet_run_until(f->now_ms + 20 * 60 * MS_PER_S);
     for (int i = 0; i < node_count(); i++) {
         struct token_info info;
         token_source_describe(f->nodes[i].source, &info);
@@ -58,6 +27,7 @@ static void calm_down(void)
     }
 }
 
+/* Of a token so far, the one that has begun included. */
 static int64_t lives(void)
 {
     return (f->now_ms - f->began_ms) / (f->setting.life_s * MS_PER_S) + 1;
@@ -73,10 +43,8 @@ static struct totals play(const struct fleet_setting *setting, uint64_t seed)
     const char *wanted = getenv("BEARERD_FLEET_STEPS");
     uint64_t steps = wanted ? strtoull(wanted, NULL, 10) : STEPS;
     struct totals total = {0};
-    f = calloc(1, sizeof(*f));
-    assert_non_null(f);
     while (total.steps < steps) {
-        open_fleet(setting, seed++);
+        fleet_open(setting, seed++);
         while (f->steps < STEPS_A_RUN)
             step();
         if (may_grant())
@@ -87,10 +55,8 @@ static struct totals play(const struct fleet_setting *setting, uint64_t seed)
         total.answered += f->answered;
         total.questions += f->questions;
         total.lives += lives() * setting->sources;
-        close_fleet();
+        fleet_close();
     }
-    free(f);
-    f = NULL;
     print_message("%llu steps, %lld lifetimes: %llu token requests, %llu questions to the store, "
                   "%llu requests served, %llu refresh tokens twice\n",
                   (unsigned long long)total.steps, (long long)total.lives,

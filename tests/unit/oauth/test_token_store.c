@@ -30,6 +30,7 @@ struct hearer {
     struct store_listener listener;
     int times;
     uint64_t generation;
+    int64_t spread_ms;
 };
 
 static int fake_start(void *self, struct store_op *op)
@@ -67,11 +68,12 @@ static void done(struct store_op *op, enum store_status status, const struct sto
     a->generation = found ? found->generation : 0;
 }
 
-static void heard(struct store_listener *l, uint64_t generation)
+static void heard(struct store_listener *l, uint64_t generation, int64_t spread_ms)
 {
     struct hearer *h = CONTAINER_OF(l, struct hearer, listener);
     h->times++;
     h->generation = generation;
+    h->spread_ms = spread_ms;
 }
 
 static int ask(struct bed *bed, struct asker *a, enum store_verb verb)
@@ -207,6 +209,7 @@ static void a_store_that_is_away_is_probed(void **state)
     assert_true(is_up(bed));
     assert_int_equal(hearer.times, 1); /* news may have been lost */
     assert_int_equal(hearer.generation, 0);
+    assert_int_equal(hearer.spread_ms, STORE_SPREAD_MS);
     assert_int_equal(ask(bed, &a, STORE_LOAD), 0);
     token_store_cancel(&a.op);
     list_remove(&hearer.listener.link);
@@ -278,10 +281,15 @@ static void news_go_to_whom_they_concern(void **state)
     struct hearer two = {.listener = {.news = heard, .name = {{2}}}};
     token_store_listen(bed->store, &one.listener);
     token_store_listen(bed->store, &two.listener);
-    token_store_news(bed->store, &two.listener.name, 9);
+    token_store_news(bed->store, &two.listener.name, 9, 0);
     assert_int_equal(one.times, 0);
     assert_int_equal(two.times, 1);
     assert_int_equal(two.generation, 9);
+    assert_int_equal(two.spread_ms, 0);
+    token_store_news(bed->store, &two.listener.name, 10, 1000);
+    assert_int_equal(two.spread_ms, 1000 / STORE_LOOKS_A_MS);
+    token_store_news(bed->store, &two.listener.name, 11, UINT64_MAX);
+    assert_int_equal(two.spread_ms, STORE_HEARERS_MAX / STORE_LOOKS_A_MS);
     list_remove(&one.listener.link);
     list_remove(&two.listener.link);
 }
