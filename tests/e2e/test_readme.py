@@ -1,5 +1,5 @@
 """README.md, "Use it": its configuration and its commands, as they stand but for ports, the secret's place and
-the origin of the API. That scripts/run starts from nothing is shown by scripts/test-image."""
+the origin of the API. That scripts/run starts from nothing is shown by scripts/test-fresh."""
 
 import json
 import os
