@@ -146,13 +146,30 @@ int crypto_uuid(char ret_uuid[UUID_TEXT_SIZE])
     return 0;
 }
 
+/*
+ * OpenSSL has each TLS 1.3 session resumed once only: it marks the one that it used, and who begins
+ * a connection before the next ticket has come finds nothing to resume. That is to keep an observer
+ * from telling that two connections are of one client (RFC 8446 C.4), which a proxy's address tells
+ * anyway. So the copy is marked, and what libcurl keeps stays good.
+ */
+static void resume_by_copy(SSL *ssl)
+{
+    SSL_SESSION *kept = SSL_get_session(ssl);
+    SSL_SESSION *copy = kept && SSL_in_before(ssl) ? SSL_SESSION_dup(kept) : NULL;
+    if (copy)
+        (void)SSL_set_session(ssl, copy);
+    SSL_SESSION_free(copy);
+}
+
 static void on_tls_info(const SSL *ssl, int where, int alert)
 {
     struct crypto_tls *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
     if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (alert & 0xff) == SSL_AD_CLOSE_NOTIFY)
         t->closed = true;
-    if (where & SSL_CB_HANDSHAKE_START)
+    if (where & SSL_CB_HANDSHAKE_START) {
         t->ssl = (void *)(uintptr_t)ssl;
+        resume_by_copy(t->ssl);
+    }
 }
 
 void crypto_tls_watch(void *ssl_context, struct crypto_tls *t)

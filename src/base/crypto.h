@@ -64,7 +64,8 @@ struct crypto_tls {
 
 /*
  * Watches the connection of this OpenSSL SSL_CTX, as libcurl hands one out for each connection
- * before it connects, and has it read ahead. `t` must outlive it.
+ * before it connects, has it read ahead, and lets others resume the session that it resumes. `t`
+ * must outlive it.
  */
 void crypto_tls_watch(void *ssl_context, struct crypto_tls *t);
 

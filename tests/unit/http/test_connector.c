@@ -356,6 +356,29 @@ static void sessions_are_shared(void **state UNUSED)
     }
 }
 
+/* Whoever connects before the next ticket has come, which here is never, resumes the same one. */
+static void one_session_serves_many(void **state UNUSED)
+{
+    struct attempt a[4];
+    struct tls_peer peers[4];
+    char byte;
+    use_tls();
+    for (int i = 0; i < 4; i++) {
+        begin(&a[i], TIMEOUT_MS);
+        tls_peer_accept(&peers[i], bed.fd, &identity);
+        AWAIT(a[i].calls > 0);
+        assert_int_equal(a[i].result, CONNECT_OK);
+        assert_int_equal(SSL_session_reused(peers[i].ssl), i > 0);
+        assert_int_equal(connection_recv(a[i].conn, &byte, 1), -1);
+        assert_int_equal(SSL_CTX_set_num_tickets(identity.context, 0), 1);
+    }
+    assert_int_equal(SSL_CTX_set_num_tickets(identity.context, 2), 1);
+    for (int i = 0; i < 4; i++) {
+        connection_close(a[i].conn);
+        tls_peer_close(&peers[i]);
+    }
+}
+
 /* The same place, but another file says whom to trust: its connections have sessions of their own.
  */
 static void sessions_are_not_shared_with_those_who_trust_others(void **state UNUSED)
@@ -451,6 +474,7 @@ int main(void)
         TEST(a_missing_ca_file_is_a_tls_failure),
         TEST(old_tls_is_refused),
         TEST(sessions_are_shared),
+        TEST(one_session_serves_many),
         TEST(sessions_are_not_shared_with_those_who_trust_others),
         TEST(some_ca_file_is_always_named),
     };
