@@ -36,8 +36,10 @@ const struct option options[] = {
      .most = 1024, .flags = OPTION_RESTART,
      .help = "Threads that carry requests; auto is one for each processor that bearerd may use."},
     {IN_SERVER(accept_hosts), .type = OPTION_LIST,
-     .help = "Further Host names that requests may carry, besides loopback names, the listen "
-             "addresses and the hosts of routes; others get 421, and * accepts all."},
+     .help =
+         "Further Host names that requests may carry, besides loopback names, the listen "
+         "addresses and the hosts of routes, name:port for that port only; others get 421, and * "
+         "accepts all."},
     {IN_SERVER(accept_origins), .type = OPTION_LIST,
      .help = "Browser origins (https://app.example.com) that may call; all others get 403."},
     {SERVER(require_header), .type = OPTION_FIELD_LINE, STORED(server_config, require_header_name),

@@ -55,6 +55,15 @@ static void check_listeners(const struct document *d, const struct section *s,
             }
 }
 
+/* name or name:port; the latter is for that port only */
+static bool is_host(struct text host)
+{
+    struct text port, name = text_cut(host, ':', &port);
+    uint64_t number;
+    bool has_port = text_to_u64(port, &number) == 0 && number > 0 && number < 65536;
+    return host_name_is_sound(has_port ? name : host, false);
+}
+
 static void check_hosts(const struct document *d, const struct section *s,
                         struct server_config *server)
 {
@@ -62,9 +71,9 @@ static void check_hosts(const struct document *d, const struct section *s,
     for (size_t i = 0; i < hosts->count; i++) {
         if (strcmp(hosts->items[i], "*") == 0)
             server->accept_any_host = true;
-        else if (!host_name_is_sound(text_of(hosts->items[i]), false))
+        else if (!is_host(text_of(hosts->items[i])))
             section_error(d, s, section_get(s, "accept_hosts"),
-                          "%s is no host name; write names without scheme and port, or *",
+                          "%s is no host name; write names without a scheme, or *",
                           hosts->items[i]);
         host_name_lower(hosts->items[i]);
     }

@@ -258,12 +258,19 @@ static bool list_has(const struct config_list *list, struct text value)
     return false;
 }
 
+/* What names the host, with its port, as it was sent. */
+static struct text authority_of(const struct pass *p)
+{
+    return p->a->target.form == TARGET_ABSOLUTE ? p->a->target.authority : p->host_field;
+}
+
 static bool host_is_accepted(const struct pass *p, const struct config_addresses *listeners,
                              const struct router *router)
 {
     struct text host = p->a->host;
     if (p->server->accept_any_host || host.size == 0 || url_host_is_loopback(host) ||
-        list_has(&p->server->accept_hosts, host))
+        list_has(&p->server->accept_hosts, host) ||
+        list_has(&p->server->accept_hosts, authority_of(p)))
         return true;
     for (size_t i = 0; i < listeners->count; i++)
         if (listeners->items[i].host && text_equal_nocase(text_of(listeners->items[i].host), host))
@@ -274,12 +281,12 @@ static bool host_is_accepted(const struct pass *p, const struct config_addresses
 static int check_host_accepted(const struct pass *p, const struct config_addresses *listeners,
                                const struct router *router)
 {
-    struct text host = p->a->host;
+    struct text sent = authority_of(p);
     if (host_is_accepted(p, listeners, router))
         return 0;
     return problem_set(p->problem, PROBLEM_host_not_accepted,
                        "Host %.*s is not accepted; add it to accept_hosts",
-                       (int)(host.size < 100 ? host.size : 100), host.at);
+                       (int)(sent.size < 100 ? sent.size : 100), sent.at);
 }
 
 static int check_origin(const struct pass *p)

@@ -32,16 +32,17 @@ def test_other_names_get_421(start, api):
                  "192.168.1.1", "bearerd", "0x7f.1"):
         answer = bearerd.get("/x", host=host)
         assert code(answer) == (421, "host_not_accepted"), host
-        assert host.partition(":")[0] in answer.problem()["detail"]
-        assert "accept_hosts" in answer.problem()["detail"]
+        assert answer.problem()["detail"] == f"Host {host} is not accepted; add it to accept_hosts"
     assert not api.requests
 
 
 def test_accept_hosts(start):
-    bearerd = start(accept_hosts="bearerd, proxy.example.com")
+    bearerd = start(accept_hosts="bearerd, proxy.example.com, one.example.com:8080")
     assert bearerd.get("/x", host="bearerd:8080").status == 200
     assert bearerd.get("/x", host="Proxy.Example.com").status == 200
     assert bearerd.get("/x", host="other.example.com").status == 421
+    assert bearerd.get("/x", host="One.example.com:8080").status == 200
+    assert bearerd.get("/x", host="one.example.com").status == 421
 
 
 def test_accept_any_host(start):

@@ -62,7 +62,9 @@ static void mistakes(void **state)
 {
     (void)state;
     static const struct attempt attempts[] = {
-        {"accept_hosts = proxy:8080", "t.ini:2: [server] accept_hosts: proxy:8080 is no host name"},
+        {"accept_hosts = proxy:port", "t.ini:2: [server] accept_hosts: proxy:port is no host name"},
+        {"accept_hosts = proxy:70000", "is no host name"},
+        {"accept_hosts = proxy:", "is no host name"},
         {"accept_hosts = http://x", "is no host name"},
         {"accept_hosts = *.example.com", "is no host name"},
         {"accept_origins = app.example", "is no origin"},
