@@ -19,13 +19,6 @@ struct demo {
     struct sandbox *sandbox;
 };
 
-static int complain(const char *what, const char *word)
-{
-    (void)fprintf(stderr, "bearerd demo: %s %s; bearerd demo --help lists the options\n", what,
-                  word);
-    return -1;
-}
-
 /* 0, or -1 after a line that says what is wrong. */
 static int parse(int argc, char **argv, struct demo *d)
 {
@@ -46,14 +39,10 @@ static int parse(int argc, char **argv, struct demo *d)
             d->admin_listen = optarg;
         else if (c == 's')
             d->options.listen = optarg;
-        else if (c == ':')
-            return complain("a value is missing after", argv[optind - 1]);
-        else if (c != 't')
-            return complain("unknown option", argv[optind - 1]);
-        else if (cli_parse_lifetime(optarg, &d->options.token_lifetime_ms))
-            return complain("no lifetime like 10s, 5m or 2h:", optarg);
+        else if (cli_sandbox_option("demo", c, argv, &d->options.token_lifetime_ms))
+            return -1;
     }
-    return optind == argc ? 0 : complain("unexpected argument", argv[optind]);
+    return optind == argc ? 0 : cli_sandbox_complain("demo", "unexpected argument", argv[optind]);
 }
 
 /* The proxy reaches it by plain http, which it does on loopback only. */
@@ -66,7 +55,8 @@ static int check_sandbox_address(const char *address)
     if (url_parse(buffer_text(&text), &url, NULL) == 0 && url.port_given &&
         url_host_is_loopback(url.host))
         return 0;
-    return complain("--sandbox-listen wants host:port on loopback, not", address);
+    return cli_sandbox_complain("demo", "--sandbox-listen wants host:port on loopback, not",
+                                address);
 }
 
 /* ---- the sandbox as the process's guest ---- */

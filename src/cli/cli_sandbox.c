@@ -41,11 +41,22 @@ int cli_parse_lifetime(const char *text, int64_t *ret_ms)
     return 0;
 }
 
-static int complain(const char *what, const char *word)
+int cli_sandbox_complain(const char *command, const char *what, const char *word)
 {
-    (void)fprintf(stderr, "bearerd sandbox: %s %s; bearerd sandbox --help lists the options\n",
-                  what, word);
+    (void)fprintf(stderr, "bearerd %s: %s %s; bearerd %s --help lists the options\n", command, what,
+                  word, command);
     return -1;
+}
+
+int cli_sandbox_option(const char *command, int option, char *const *argv, int64_t *ret_lifetime_ms)
+{
+    if (option == ':')
+        return cli_sandbox_complain(command, "a value is missing after", argv[optind - 1]);
+    if (option != 't')
+        return cli_sandbox_complain(command, "unknown option", argv[optind - 1]);
+    if (cli_parse_lifetime(optarg, ret_lifetime_ms))
+        return cli_sandbox_complain(command, "no lifetime like 10s, 5m or 2h:", optarg);
+    return 0;
 }
 
 static int check_address(const char *address)
@@ -54,7 +65,7 @@ static int check_address(const char *address)
     struct text host, port;
     if (url_parse_authority(text_of(address), &host, &port, &err) == 0 && port.size > 0)
         return 0;
-    return complain("--listen wants host:port or [v6]:port, not", address);
+    return cli_sandbox_complain("sandbox", "--listen wants host:port or [v6]:port, not", address);
 }
 
 /* 0, or -1 after a line that says what is wrong. */
@@ -74,15 +85,11 @@ static int parse(int argc, char **argv, struct request *r)
             r->options.listen = optarg;
         else if (c == 'p')
             r->print_config = true;
-        else if (c == ':')
-            return complain("a value is missing after", argv[optind - 1]);
-        else if (c != 't')
-            return complain("unknown option", argv[optind - 1]);
-        else if (cli_parse_lifetime(optarg, &r->options.token_lifetime_ms))
-            return complain("no lifetime like 10s, 5m or 2h:", optarg);
+        else if (cli_sandbox_option("sandbox", c, argv, &r->options.token_lifetime_ms))
+            return -1;
     }
     if (optind < argc)
-        return complain("unexpected argument", argv[optind]);
+        return cli_sandbox_complain("sandbox", "unexpected argument", argv[optind]);
     return check_address(r->options.listen);
 }
 

@@ -98,6 +98,21 @@ static inline void stage_close(struct stage *s)
     config_unref(s->config);
 }
 
+/* For tests whose state is a stage. */
+static inline int stage_setup(void **state)
+{
+    static struct stage stage;
+    stage_open(&stage);
+    *state = &stage;
+    return 0;
+}
+
+static inline int stage_teardown(void **state)
+{
+    stage_close(*state);
+    return 0;
+}
+
 /* Lets a token request of that provider fail, as a waiting request would cause it. */
 struct stage_wait {
     struct token_wait wait;

@@ -7,20 +7,6 @@
 #include "admin/admin_testing.h"
 #include "admin/health.h"
 
-static int setup(void **state)
-{
-    static struct stage stage;
-    stage_open(&stage);
-    *state = &stage;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_close(*state);
-    return 0;
-}
-
 static bool ready(struct stage *s, bool verbose)
 {
     buffer_clear(&s->page);
@@ -118,12 +104,16 @@ static void a_probe_asks_again_after_the_back_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(providers_that_nobody_asked_are_no_fault, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_provider_without_token_is_one, setup, teardown),
-        cmocka_unit_test_setup_teardown(stopping_is_not_ready, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_failed_reload_is_told_and_no_fault, setup, teardown),
+        cmocka_unit_test_setup_teardown(providers_that_nobody_asked_are_no_fault, stage_setup,
+                                        stage_teardown),
+        cmocka_unit_test_setup_teardown(a_provider_without_token_is_one, stage_setup,
+                                        stage_teardown),
+        cmocka_unit_test_setup_teardown(stopping_is_not_ready, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(a_failed_reload_is_told_and_no_fault, stage_setup,
+                                        stage_teardown),
         cmocka_unit_test(a_good_token_makes_up_for_a_failed_refresh),
-        cmocka_unit_test_setup_teardown(a_probe_asks_again_after_the_back_off, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_probe_asks_again_after_the_back_off, stage_setup,
+                                        stage_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

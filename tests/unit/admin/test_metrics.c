@@ -7,20 +7,6 @@
 #include "admin/admin_testing.h"
 #include "admin/metrics.h"
 
-static int setup(void **state)
-{
-    static struct stage stage;
-    stage_open(&stage);
-    *state = &stage;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_close(*state);
-    return 0;
-}
-
 static const char *page_of(struct stage *s)
 {
     buffer_clear(&s->page);
@@ -114,11 +100,12 @@ static void the_start_is_a_moment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_promised_name_is_there, setup, teardown),
-        cmocka_unit_test_setup_teardown(figures_come_from_all_workers, setup, teardown),
-        cmocka_unit_test_setup_teardown(token_requests_are_counted_by_result, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_failed_reload_shows, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_start_is_a_moment, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_promised_name_is_there, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(figures_come_from_all_workers, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(token_requests_are_counted_by_result, stage_setup,
+                                        stage_teardown),
+        cmocka_unit_test_setup_teardown(a_failed_reload_shows, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(the_start_is_a_moment, stage_setup, stage_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,20 +10,6 @@
 #include "base/crypto.h"
 #include "base/encoding.h"
 
-static int setup(void **state)
-{
-    static struct stage stage;
-    stage_open(&stage);
-    *state = &stage;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_close(*state);
-    return 0;
-}
-
 static const char *page_of(struct stage *s, bool alive)
 {
     buffer_clear(&s->page);
@@ -119,7 +105,7 @@ static void a_full_buffer_is_told(void **state)
     buffer_done(&small);
 }
 
-#define TEST_OF(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST_OF(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
 
 int main(void)
 {

@@ -8,20 +8,6 @@
 #include "admin/page_tables.h"
 #include "admin/page_testing.h"
 
-static int setup(void **state)
-{
-    static struct stage stage;
-    stage_open(&stage);
-    *state = &stage;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_close(*state);
-    return 0;
-}
-
 static const char *write_with(struct stage *s,
                               void (*add)(const struct page_view *v, struct buffer *out))
 {
@@ -116,7 +102,7 @@ static void own_errors_are_counted(void **state)
     assert_has_not(rows, "none");
 }
 
-#define TEST_OF(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST_OF(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
 
 int main(void)
 {

@@ -7,20 +7,6 @@
 #include "admin/admin_testing.h"
 #include "admin/status.h"
 
-static int setup(void **state)
-{
-    static struct stage stage;
-    stage_open(&stage);
-    *state = &stage;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_close(*state);
-    return 0;
-}
-
 /* The document, which must be JSON and hold no secret. */
 static struct json *document_of(struct stage *s)
 {
@@ -159,13 +145,15 @@ static void one_provider_stands_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(providers_and_routes_are_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_failure_is_told_in_words, setup, teardown),
-        cmocka_unit_test_setup_teardown(routes_have_their_figures, setup, teardown),
-        cmocka_unit_test_setup_teardown(callers_have_their_figures, setup, teardown),
-        cmocka_unit_test_setup_teardown(own_errors_and_a_reload_are_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(concerns_and_the_process_are_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_provider_stands_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(providers_and_routes_are_told, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(a_failure_is_told_in_words, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(routes_have_their_figures, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(callers_have_their_figures, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(own_errors_and_a_reload_are_told, stage_setup,
+                                        stage_teardown),
+        cmocka_unit_test_setup_teardown(concerns_and_the_process_are_told, stage_setup,
+                                        stage_teardown),
+        cmocka_unit_test_setup_teardown(one_provider_stands_alone, stage_setup, stage_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

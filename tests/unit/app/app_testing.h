@@ -126,6 +126,23 @@ static inline void play_close(struct play *p)
     (void)rmdir(p->folder);
 }
 
+/* The one of this program, and what most tests need around them. */
+static struct play play;
+
+static inline int play_setup(void **state)
+{
+    (void)state;
+    play_open(&play);
+    return 0;
+}
+
+static inline int play_teardown(void **state)
+{
+    (void)state;
+    play_close(&play);
+    return 0;
+}
+
 /* Runs the file until the script is over; what it logs goes to the log. */
 static inline int play_run(struct play *p, void (*script)(struct play *p))
 {

@@ -6,22 +6,6 @@
 
 #include "app/app_testing.h"
 
-static struct play play;
-
-static int setup(void **state)
-{
-    (void)state;
-    play_open(&play);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    play_close(&play);
-    return 0;
-}
-
 static void look_at_figures(struct play *p)
 {
     struct wire w;
@@ -61,8 +45,8 @@ static void a_stop_ends_questions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(figures_are_the_workers, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_stop_ends_questions, setup, teardown),
+        cmocka_unit_test_setup_teardown(figures_are_the_workers, play_setup, play_teardown),
+        cmocka_unit_test_setup_teardown(a_stop_ends_questions, play_setup, play_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

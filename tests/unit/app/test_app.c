@@ -6,22 +6,6 @@
 
 #include "app/app_testing.h"
 
-static struct play play;
-
-static int setup(void **state)
-{
-    (void)state;
-    play_open(&play);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    play_close(&play);
-    return 0;
-}
-
 static void serve_both(struct play *p)
 {
     assert_true(play_answers(p->port, "/x", "502 Bad Gateway"));
@@ -136,7 +120,7 @@ static void a_taken_port_ends_the_start(void **state)
     (void)close(fd);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, play_setup, play_teardown)
 
 int main(void)
 {

@@ -6,22 +6,6 @@
 
 #include "app/app_testing.h"
 
-static struct play play;
-
-static int setup(void **state)
-{
-    (void)state;
-    play_open(&play);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    play_close(&play);
-    return 0;
-}
-
 /* Routes behind /new only, with another upstream that refuses connections. */
 #define OTHER "[route new]\npath = /new\nprovider = none\nupstream = http://127.0.0.1:2\n"
 
@@ -161,7 +145,7 @@ static void orders_that_come_meanwhile_are_not_lost(void **state)
     assert_int_equal(play_run(&play, order_in_a_hurry), EXIT_FINE);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, play_setup, play_teardown)
 
 int main(void)
 {

@@ -6,7 +6,6 @@
 
 #include "app/app_testing.h"
 
-static struct play play;
 static struct wire upstream, client;
 static int upstream_fd;
 

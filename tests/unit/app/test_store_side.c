@@ -10,7 +10,6 @@
 #define OTHER_KEY "//////////////////////////////////////////8="
 #define RESTART   "[store]: takes effect only after a restart"
 
-static struct play play;
 static char file[96];
 
 static int setup(void **state)

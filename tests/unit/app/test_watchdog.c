@@ -9,7 +9,6 @@
 
 #include "app/app_testing.h"
 
-static struct play play;
 static int notify_fd;
 
 static int setup(void **state)

@@ -4,16 +4,7 @@
 
 #include <cmocka.h>
 
-#include "oauth/source_bed.h"
-
-static struct source_bed bed;
-
-static int teardown(void **state)
-{
-    (void)state;
-    bed_close(&bed);
-    return 0;
-}
+#include "oauth/source_testing.h"
 
 static void assert_refresh_with(const char *refresh_token)
 {
