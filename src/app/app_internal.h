@@ -48,6 +48,7 @@ struct app {
     struct retired retired;
     struct pulse_wait reload_wait;
     bool reloading;                  /* the workers have not taken the last one yet */
+    bool reopening;                  /* it is only about the access log */
     bool reload_asked, reopen_asked; /* meanwhile */
 
     /* watchdog.c */

@@ -147,10 +147,21 @@ static int prepare(struct app *a, struct change *c, bool reopen, struct error *e
 
 /* ---- changing ---- */
 
+/* Said when it is so: a request that comes after the line finds what it tells. */
+static void tell(const struct app *a)
+{
+    if (a->reopening)
+        log_info("access log reopened: %s", a->config->server.access_log);
+    else
+        log_info("configuration reloaded from %s: %zu routes, %zu providers", a->path,
+                 a->config->route_count, a->config->provider_count);
+}
+
 static void finish(struct app *a)
 {
     reload_done(a);
     a->reloading = false;
+    tell(a);
     systemd_notify("READY=1\nSTATUS=%zu routes", a->config->route_count);
     if (a->reload_asked)
         reload_configuration(a);
@@ -191,7 +202,7 @@ static void replace(struct app *a, struct change *c)
     config_unref(config);
 }
 
-static void apply(struct app *a, struct change *c)
+static void apply(struct app *a, struct change *c, bool reopening)
 {
     struct error err;
     struct http_socket sockets[LISTEN_SOCKETS_MAX];
@@ -206,6 +217,7 @@ static void apply(struct app *a, struct change *c)
     if (admin_listen_only(a->admin, sockets, a->admin_sockets.count, &err))
         log_error("the admin listener: %s", err.text);
     a->reloading = true;
+    a->reopening = reopening;
     pulse_take(a->pulse, &a->reload_wait);
 }
 
@@ -222,9 +234,7 @@ static int reload(struct app *a, struct config *config)
         log_error("%s", err.text);
         return -1;
     }
-    apply(a, &c);
-    log_info("configuration reloaded from %s: %zu routes, %zu providers", a->path,
-             config->route_count, config->provider_count);
+    apply(a, &c, false);
     return 0;
 }
 
@@ -258,8 +268,7 @@ void reload_access_log(struct app *a)
         log_error("%s; the access log stays where it is", err.text);
         return;
     }
-    apply(a, &c);
-    log_info("access log reopened: %s", a->config->server.access_log);
+    apply(a, &c, true);
 }
 
 /* ---- life ---- */
