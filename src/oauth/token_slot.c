@@ -188,13 +188,32 @@ void token_reader_done(struct token_reader *r)
     *r = (struct token_reader){0};
 }
 
+/*
+ * A copy for one reader: exchanges count the token that they send, and two workers that count the
+ * same one would take its cache line from each other twice a request.
+ */
+static struct token *token_copy(struct token *t)
+{
+    struct token *copy = t ? malloc(sizeof(*copy)) : NULL;
+    if (!copy)
+        return token_ref(t);
+    *copy = (struct token){.generation = t->generation,
+                           .value = secret_ref(t->value),
+                           .obtained_ms = t->obtained_ms,
+                           .early_ms = t->early_ms,
+                           .late_ms = t->late_ms,
+                           .expires_ms = t->expires_ms};
+    atomic_init(&copy->refs, 1);
+    return copy;
+}
+
 /* Takes over what was published since this reader looked last. */
 static void look_again(struct token_reader *r)
 {
     struct token_slot *s = r->slot;
     lock(s);
     struct token *old = r->token;
-    r->token = token_ref(s->token);
+    r->token = token_copy(s->token);
     r->failed = s->failed;
     r->failure = s->failure;
     r->version = atomic_load_explicit(&s->version, memory_order_relaxed);

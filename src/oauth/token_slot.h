@@ -49,7 +49,7 @@ void token_slot_unref(struct token_slot *s);
 
 struct token_reader {
     struct token_slot *slot;
-    struct token *token; /* the reader's own reference; NULL: none */
+    struct token *token; /* the reader's own copy; NULL: none */
     struct token_failure failure;
     bool failed;
     uint64_t version; /* of the slot when it was last looked at */

@@ -110,6 +110,27 @@ static void a_published_token_is_used_until_its_late_window(void **state)
     assert_true(token_slot_take_mail(bed->slot).wanted);
 }
 
+/* Two workers that count the same token would share a cache line with each request. */
+static void each_reader_counts_a_token_of_its_own(void **state)
+{
+    struct bed *bed = *state;
+    put(bed, 1);
+    assert_int_equal(get(bed, OBTAINED), TOKEN_READY);
+    struct token *mine = token_ref(bed->token), *theirs;
+    assert_int_equal(token_reader_get(&bed->other, OBTAINED, &theirs, &bed->failure), TOKEN_READY);
+    assert_ptr_not_equal(theirs, mine);
+    assert_int_equal(theirs->generation, mine->generation);
+    assert_int_equal(theirs->expires_ms, mine->expires_ms);
+    assert_ptr_equal(theirs->value, mine->value);
+    assert_int_equal(atomic_load(&mine->refs), 2);
+    assert_int_equal(atomic_load(&theirs->refs), 1);
+    put(bed, 2);
+    assert_int_equal(get(bed, OBTAINED), TOKEN_READY);
+    assert_int_equal(bed->token->generation, 2);
+    assert_int_equal(mine->generation, 1); /* who sends it goes on with it */
+    token_unref(mine);
+}
+
 static void the_use_is_told_once_a_generation(void **state)
 {
     struct bed *bed = *state;
@@ -336,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BED(without_a_token_a_request_asks_and_waits),
         BED(a_published_token_is_used_until_its_late_window),
+        BED(each_reader_counts_a_token_of_its_own),
         BED(the_use_is_told_once_a_generation),
         BED(a_late_reader_does_not_hide_the_use_of_a_newer_token),
         BED(a_failure_is_answered_at_once_until_the_next_attempt),
