@@ -20,7 +20,7 @@ enum {
 };
 
 static const int64_t KEEP_MAX_MS = 10LL * 366 * 24 * 3600 * 1000;
-static const uint64_t GENERATION_MAX = 9999999999999999999U;
+static const uint64_t GENERATION_MAX = 8999999999999999999U; /* see IS_ENTRY */
 
 struct store_redis {
     struct token_store *store;
@@ -40,26 +40,35 @@ struct question {
 
 #define NOW "local t=redis.call('TIME') local now=t[1]*1000+math.floor(t[2]/1000) "
 
+/* What somebody else has written under an entry's name is no entry, and is overwritten. */
+#define IS_ENTRY "(e[1] and #e[1]==19 and string.match(e[1],'^[0-8]%d*$'))"
+
 /* {done, generation, value, age}; the three last of an entry that is not there: false. */
 #define FOUND                                                                                      \
-    "local e=redis.call('HMGET',KEYS[1],'g','v','t') "                                             \
-    "return {done,e[1],e[2],e[3] and now-tonumber(e[3])}"
+    "local e=redis.pcall('HMGET',KEYS[1],'g','v','t') "                                            \
+    "if e.err or not " IS_ENTRY " then return {done,false,false,false} end "                       \
+    "local saved=tonumber(e[3] or '') return {done,e[1],e[2],saved and now-saved or -1}"
 
 static const struct text load_script = TEXT_INIT(NOW "local done=1 " FOUND);
 
+/* A lock that would live for longer than any is taken for is nobody's. */
 static const struct text lock_script = TEXT_INIT(
-    NOW "local done=1 local owner=redis.call('GET',KEYS[2]) "
-        "if not owner then redis.call('SET',KEYS[2],ARGV[1],'PX',ARGV[2]) "
+    NOW "local done=1 local owner=redis.pcall('GET',KEYS[2]) "
+        "local left=redis.call('PTTL',KEYS[2]) "
+        "if type(owner)~='string' or left<0 or left>tonumber(ARGV[2]) "
+        "then redis.call('SET',KEYS[2],ARGV[1],'PX',ARGV[2]) "
         "elseif owner==ARGV[1] then redis.call('PEXPIRE',KEYS[2],ARGV[2]) else done=0 end " FOUND);
 
 /* News say how many heard the ones before: so the hearers know in how much time to ask. */
 static const struct text save_script =
-    TEXT_INIT(NOW "local e=redis.call('HMGET',KEYS[1],'g','n') "
-                  "if e[1] and e[1]>=ARGV[1] then return {0} end "
+    TEXT_INIT(NOW "local e=redis.pcall('HMGET',KEYS[1],'g','n') "
+                  "if e.err then redis.call('DEL',KEYS[1]) e={} end "
+                  "if " IS_ENTRY " and e[1]>=ARGV[1] then return {0} end "
                   "redis.call('HSET',KEYS[1],'g',ARGV[1],'v',ARGV[2],'t',"
                   "string.format('%.0f',now)) "
                   "redis.call('PEXPIRE',KEYS[1],ARGV[3]) "
-                  "local n=redis.call('PUBLISH','" CHANNEL "',ARGV[4]..' '..(e[2] or '0')) "
+                  "local n=string.match(e[2] or '','^%d+$') or '0' "
+                  "n=redis.call('PUBLISH','" CHANNEL "',ARGV[4]..' '..n) "
                   "redis.call('HSET',KEYS[1],'n',n) return {1}");
 
 static const struct text extend_script =
@@ -76,7 +85,7 @@ static const struct text proof[] = {
     TEXT_INIT("redis.call('TIME') redis.call('HSET',KEYS[1],'t','0') "
               "redis.call('PEXPIRE',KEYS[1],1000) redis.call('HMGET',KEYS[1],'t') "
               "redis.call('SET',KEYS[2],'','PX',1000) "
-              "redis.call('GET',KEYS[2]) redis.call('DEL',KEYS[2]) "
+              "redis.call('GET',KEYS[2]) redis.call('PTTL',KEYS[2]) redis.call('DEL',KEYS[2]) "
               "redis.call('PUBLISH','bearerd:proof','') return {1}"),
     TEXT_INIT("2"),
     TEXT_INIT(TAG "proof"),

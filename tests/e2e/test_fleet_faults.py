@@ -212,3 +212,36 @@ def test_stopping_while_redis_hangs(fleet, redis):
     for one in fleet:
         one.stop()
     redis.thaw()
+
+
+def held_by_nobody(redis, entry):
+    redis.command("SET", f"{entry}:lock", "nobody")
+
+
+def above_all(redis, entry):
+    redis.command("HSET", entry, "g", "9" * 19, "v", "x", "t", "0")
+
+
+def of_no_number(redis, entry):
+    redis.command("HSET", entry, "g", "x", "v", "x", "t", "x")
+
+
+def of_another_type(redis, entry):
+    redis.command("SET", entry, "x")
+
+
+@pytest.mark.parametrize("scribble", [held_by_nobody, above_all, of_no_number, of_another_type])
+def test_somebody_scribbles_in_redis(fleet_of, redis, idp, scribble):
+    """It costs a token request at most; the next entry is a good one."""
+    fleet = fleet_of(2)
+    assert [one.status for one in fleet.ask_all()] == [200] * 2
+    entry = wait_until(lambda: [key for key in redis.keys()
+                                if "proof" not in key and not key.endswith(":lock")], "an entry")[0]
+    redis.command("DEL", entry)
+    scribble(redis, entry)
+    idp.revoke_all()
+    assert [one.status for one in fleet.ask_all()] == [200] * 2
+    assert idp.count <= 3
+    wait_until(lambda: redis.command("TYPE", entry) == "hash"
+               and len(redis.command("HGET", entry, "v") or b"") > 1, "a good entry")
+    assert fleet.said(AWAY) == [0] * 2

@@ -5,7 +5,7 @@
 
 enum { PATIENT_MS = 15000, KEEP_MS = 100 * 1000, LOCK_MS = 60 * 1000 };
 
-static const uint64_t LAST_GENERATION = 9999999999999999999U;
+static const uint64_t LAST_GENERATION = 8999999999999999999U;
 
 /* One instance: its store, and what it heard. */
 struct instance {
@@ -385,16 +385,37 @@ static void a_flushed_server_has_forgotten_all(void **state)
     assert_int_equal(save(bed, &bed->one, 6, "v"), STORE_OK);
 }
 
-static void what_does_not_fit_is_no_answer(void **state)
+static void what_somebody_else_has_written_is_no_entry(void **state)
 {
-    static const char key[] =
-        "SET bearerd:{tokens}:0102ab0000000000000000000000000000000000000000000000000000000000 x";
+    static const char key[] = "bearerd:{tokens}:"
+                              "0102ab0000000000000000000000000000000000000000000000000000000000";
+    static const char *const orders[][2] = {{"SET", "x"},
+                                            {"HSET", "g 9999999999999999999 v x t 0"},
+                                            {"HSET", "g 5 v x t x"},
+                                            {"HSET", "v x"}};
     struct bed *bed = with_server(state);
-    struct asked a = {0};
-    server_order(&bed->server, key); /* not a hash */
-    ask(&bed->one, &a, STORE_LOAD, &me);
-    TURN_UNTIL(bed->loop, a.answers == 1);
-    assert_int_equal(a.status, STORE_AWAY);
+    for (size_t i = 0; i < ARRAY_SIZE(orders); i++) {
+        char order[200];
+        server_order(&bed->server, "FLUSHALL");
+        (void)snprintf(order, sizeof(order), "%s %s %s", orders[i][0], key, orders[i][1]);
+        server_order(&bed->server, order);
+        struct asked a = get(bed, &bed->one, STORE_LOCK, &me);
+        assert_int_equal(a.status, STORE_OK);
+        assert_int_equal(a.generation, 0);
+        assert_int_equal(save(bed, &bed->one, 1, "v"), STORE_OK);
+        assert_int_equal(get(bed, &bed->two, STORE_LOAD, &you).generation, 1);
+    }
+}
+
+static void a_lock_without_an_end_is_nobodys(void **state)
+{
+    static const char order[] =
+        "SET "
+        "bearerd:{tokens}:0102ab0000000000000000000000000000000000000000000000000000000000:lock x";
+    struct bed *bed = with_server(state);
+    server_order(&bed->server, order);
+    assert_int_equal(get(bed, &bed->one, STORE_LOCK, &me).status, STORE_OK);
+    assert_int_equal(get(bed, &bed->two, STORE_LOCK, &you).status, STORE_HELD);
 }
 
 /* Of the news before: who publishes learns it from the publication. */
@@ -466,7 +487,7 @@ static void a_user_with_few_rights_is_enough(void **state)
     close_store(&bed->one);
     server_order(&bed->server,
                  "ACL SETUSER fleet on >pw ~bearerd:{tokens}:* &bearerd:* +eval +time "
-                 "+hset +hmget +set +get +del +pexpire +publish");
+                 "+hset +hmget +set +get +del +pttl +pexpire +publish");
     server_order(&bed->server, "ACL SETUSER fleet +subscribe +ping +select");
     assert_string_equal(bed->server.text, "OK");
     bed->config.user = "fleet";
@@ -499,7 +520,8 @@ int main(void)
         T(a_read_only_server_is_away),
         T(a_full_server_is_away),
         T(a_flushed_server_has_forgotten_all),
-        T(what_does_not_fit_is_no_answer),
+        T(what_somebody_else_has_written_is_no_entry),
+        T(a_lock_without_an_end_is_nobodys),
         T(news_say_how_many_hear_them),
         T(strange_news_are_ignored),
         T(lost_news_are_made_up_for),
