@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/subject_name.h"
 #include "base/tls_internal.h"
 
 enum { ALERT_BYTES = 7, DRAIN_SIZE = 4096, DRAINS = 16 };
@@ -53,29 +54,46 @@ static void refuse(struct tls_session *t, gnutls_alert_description_t alert, cons
     (void)gnutls_alert_send(t->gnutls, GNUTLS_AL_FATAL, alert);
 }
 
-int tls_session_verify(gnutls_session_t session)
+struct verdict {
+    gnutls_alert_description_t alert;
+    const char *why;
+};
+
+static const struct verdict holds;
+
+/* What the session's identity says of the certificate; one that was not shown holds. */
+static struct verdict judge(gnutls_session_t session)
 {
-    struct tls_session *t = gnutls_transport_get_ptr(session);
     gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
                                      .data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_CLIENT};
     unsigned status = 0, count = 0;
     if (!gnutls_certificate_get_peers(session, &count))
-        return 0; /* who must show one is refused by on_message */
+        return holds;
     int failed = gnutls_certificate_verify_peers(session, &purpose, 1, &status);
     if (failed == 0 && status == 0)
-        return 0;
+        return holds;
     if (failed == 0 && (status & GNUTLS_CERT_EXPIRED))
-        refuse(t, GNUTLS_A_CERTIFICATE_EXPIRED, "the client's certificate has expired");
-    else if (failed == 0 && (status & GNUTLS_CERT_NOT_ACTIVATED))
-        refuse(t, GNUTLS_A_BAD_CERTIFICATE, "the client's certificate is not valid yet");
-    else if (failed == 0 && (status & GNUTLS_CERT_SIGNER_NOT_FOUND))
-        refuse(t, GNUTLS_A_UNKNOWN_CA,
-               "the client's certificate is of an authority that tls_client_ca does not name");
-    else if (failed == 0 && (status & GNUTLS_CERT_PURPOSE_MISMATCH))
-        refuse(t, GNUTLS_A_UNSUPPORTED_CERTIFICATE,
-               "the client's certificate is not made for clients");
-    else
-        refuse(t, GNUTLS_A_BAD_CERTIFICATE, "the client's certificate does not hold");
+        return (struct verdict){GNUTLS_A_CERTIFICATE_EXPIRED,
+                                "the client's certificate has expired"};
+    if (failed == 0 && (status & GNUTLS_CERT_NOT_ACTIVATED))
+        return (struct verdict){GNUTLS_A_BAD_CERTIFICATE,
+                                "the client's certificate is not valid yet"};
+    if (failed == 0 && (status & GNUTLS_CERT_SIGNER_NOT_FOUND))
+        return (struct verdict){
+            GNUTLS_A_UNKNOWN_CA,
+            "the client's certificate is of an authority that tls_client_ca does not name"};
+    if (failed == 0 && (status & GNUTLS_CERT_PURPOSE_MISMATCH))
+        return (struct verdict){GNUTLS_A_UNSUPPORTED_CERTIFICATE,
+                                "the client's certificate is not made for clients"};
+    return (struct verdict){GNUTLS_A_BAD_CERTIFICATE, "the client's certificate does not hold"};
+}
+
+int tls_session_verify(gnutls_session_t session)
+{
+    struct verdict v = judge(session); /* who must show one is refused by on_message */
+    if (!v.why)
+        return 0;
+    refuse(gnutls_transport_get_ptr(session), v.alert, v.why);
     return GNUTLS_E_CERTIFICATE_ERROR;
 }
 
@@ -217,19 +235,64 @@ bool tls_session_bye(struct tls_session *t)
 
 /* ---- who the client is ---- */
 
+static bool shows_certificate(const struct tls_session *t)
+{
+    unsigned count = 0;
+    return gnutls_certificate_get_peers(t->gnutls, &count) && count > 0;
+}
+
+/* A session that was resumed was judged when it began, which may be hours ago. */
+static bool needs_judgement(const struct tls_session *t, const struct tls_identity *now)
+{
+    return t->identity != now || gnutls_session_is_resumed(t->gnutls);
+}
+
+static void take_identity(struct tls_session *t, struct tls_identity *now)
+{
+    (void)gnutls_credentials_set(t->gnutls, GNUTLS_CRD_CERTIFICATE, now->credentials);
+    (void)tls_identity_ref(now);
+    tls_identity_unref(t->identity);
+    t->identity = now;
+}
+
+enum tls_standing tls_session_standing(struct tls_session *t, struct tls_identity *now)
+{
+    bool again = needs_judgement(t, now);
+    if (t->identity != now)
+        take_identity(t, now);
+    if (!shows_certificate(t)) {
+        if (!again || now->auth == TLS_CLIENT_MAY || !now->asks_clients)
+            return TLS_NO_CERTIFICATE;
+        refuse(t, GNUTLS_A_CERTIFICATE_REQUIRED, "the client has shown no certificate");
+        return TLS_MUST_GO;
+    }
+    if (!now->asks_clients)
+        return TLS_NO_CERTIFICATE;
+    struct verdict v = again ? judge(t->gnutls) : holds;
+    if (!v.why)
+        return TLS_HAS_CERTIFICATE;
+    if (now->auth == TLS_CLIENT_MAY)
+        return TLS_NO_CERTIFICATE;
+    refuse(t, v.alert, v.why);
+    return TLS_MUST_GO;
+}
+
+/* Some certificates have none; then it is empty. */
 static char *subject_of(const gnutls_datum_t *certificate)
 {
+    CLEANUP(buffer_done) struct buffer canonical;
     gnutls_x509_crt_t crt;
     gnutls_datum_t name = {0};
-    char *subject = NULL;
+    buffer_init(&canonical, 4UL * SUBJECT_NAME_MAX);
     if (gnutls_x509_crt_init(&crt))
         return NULL;
-    if (gnutls_x509_crt_import(crt, certificate, GNUTLS_X509_FMT_DER) == 0 &&
-        gnutls_x509_crt_get_dn3(crt, &name, 0) == 0)
-        subject = text_dup((struct text){(const char *)name.data, name.size});
+    if (gnutls_x509_crt_import(crt, certificate, GNUTLS_X509_FMT_DER) ||
+        gnutls_x509_crt_get_dn3(crt, &name, 0) ||
+        subject_name_canonical(&canonical, (struct text){(const char *)name.data, name.size}))
+        buffer_clear(&canonical);
     gnutls_free(name.data);
     gnutls_x509_crt_deinit(crt);
-    return subject;
+    return text_dup(buffer_text(&canonical));
 }
 
 int tls_session_peer(const struct tls_session *t, char **ret_subject,

@@ -51,6 +51,16 @@ bool tls_session_bye(struct tls_session *t);
 /* The handshake is given up, if it has begun and is not over; `why` is a constant phrase. */
 void tls_session_give_up(struct tls_session *t, const char *why);
 
+enum tls_standing { TLS_NO_CERTIFICATE, TLS_HAS_CERTIFICATE, TLS_MUST_GO };
+
+/*
+ * After the handshake, and again when `now` has taken the place of the identity that the session
+ * began with: whether the client's certificate counts by it. One of an authority that `now` does
+ * not know counts as none; who must have one then has to go, and is told so. The session takes a
+ * reference to `now`.
+ */
+enum tls_standing tls_session_standing(struct tls_session *t, struct tls_identity *now);
+
 /* GnuTLS's callback for a session without an identity: it has no certificate to show. */
 int tls_session_no_certificate(void);
 
@@ -62,8 +72,8 @@ int tls_session_no_certificate(void);
 const char *tls_session_refused(struct tls_session *t);
 
 /*
- * The client's certificate: its subject as RFC 4514 writes it (malloc), and its SHA-256. -1 when
- * it sent none, or memory is out.
+ * The client's certificate: its subject in the form of subject_name.h (malloc; empty when it has
+ * none that can be written so), and its SHA-256. -1 when it sent none, or memory is out.
  */
 WARN_UNUSED int tls_session_peer(const struct tls_session *t, char **ret_subject,
                                  unsigned char ret_fingerprint[TLS_FINGERPRINT_SIZE]);

@@ -49,7 +49,7 @@ size_t caller_identities(const struct config *config, size_t caller,
     for (size_t i = 0; i < c->fingerprint_count; i++)
         add_bytes(&ret_identities[count++], caller, IDENTITY_FINGERPRINT,
                   (struct text){(const char *)c->fingerprints[i], CALLER_FINGERPRINT_SIZE});
-    if (c->tls_subject && c->fingerprint_count == 0)
-        add_bytes(&ret_identities[count++], caller, IDENTITY_SUBJECT, text_of(c->tls_subject));
+    if (c->subject && c->fingerprint_count == 0)
+        add_bytes(&ret_identities[count++], caller, IDENTITY_SUBJECT, text_of(c->subject));
     return count;
 }

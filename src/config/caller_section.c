@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/encoding.h"
+#include "base/subject_name.h"
 #include "config/builder.h"
 #include "config/caller_identity.h"
 #include "config/suggest.h"
@@ -91,24 +92,16 @@ static void settle_fingerprints(const struct document *d, const struct section *
     }
 }
 
-/* Blanks around the signs are another program's way to write a name, and would never match. */
-static bool is_subject(const char *text)
+static void settle_subject(const struct document *d, const struct section *s,
+                           struct caller_config *c)
 {
-    bool named = false;
-    for (size_t i = 0; text[i]; i++) {
-        bool escaped = i > 0 && text[i - 1] == '\\';
-        bool sign = !escaped && (text[i] == ',' || text[i] == '=' || text[i] == '+');
-        named |= sign && text[i] == '=';
-        if (sign && (i == 0 || text[i - 1] == ' ' || text[i + 1] == ' '))
-            return false;
-    }
-    return named;
-}
-
-static void check_subject(const struct document *d, const struct section *s,
-                          const struct caller_config *c)
-{
-    if (c->tls_subject && !is_subject(c->tls_subject))
+    CLEANUP(buffer_done) struct buffer canonical;
+    buffer_init(&canonical, 4UL * SUBJECT_NAME_MAX);
+    if (!c->tls_subject)
+        return;
+    if (subject_name_canonical(&canonical, text_of(c->tls_subject)) == 0)
+        c->subject = text_dup(buffer_text(&canonical));
+    if (!c->subject)
         section_error(d, s, section_get(s, "tls_subject"),
                       "\"%s\" is no name as RFC 4514 writes it; openssl x509 -noout -subject "
                       "-nameopt RFC2253 prints one: CN=shop,O=Example",
@@ -136,7 +129,7 @@ void caller_section_build(const struct document *d, const struct section *s,
     check_key(d, s, "api_key", c->api_key);
     check_key(d, s, "api_key_next", c->api_key_next);
     settle_fingerprints(d, s, c);
-    check_subject(d, s, c);
+    settle_subject(d, s, c);
     check_identity(d, s);
     settle_burst(d, s, c);
 }
@@ -145,6 +138,7 @@ void caller_section_done(struct caller_config *c)
 {
     builder_clear(SECTION_CALLER, c);
     free(c->name);
+    free(c->subject);
 }
 
 /* ---- the callers of a route ---- */

@@ -219,7 +219,8 @@ struct caller_config {
     char *name;
     struct secret *api_key, *api_key_next; /* NULL: none */
     uint64_t unix_uid, unix_gid;           /* CONFIG_NO_ID: any; both: none */
-    char *tls_subject;                     /* RFC 4514; NULL: any */
+    char *tls_subject;                     /* RFC 4514, as written; NULL: any */
+    char *subject;                         /* the same in the form of base/subject_name.h */
     struct config_list tls_fingerprint;    /* as written */
     unsigned char fingerprints[CALLER_FINGERPRINTS_MAX][CALLER_FINGERPRINT_SIZE]; /* SHA-256 */
     size_t fingerprint_count;

@@ -51,11 +51,31 @@ void client_end(struct client *c)
     http_server_need_runs(c->server, 1);
 }
 
-void client_learn_certificate(struct client *c)
+static bool learn_certificate(struct client *c)
 {
     struct http_peer_certificate *p = &c->peer_certificate;
-    if (tls_session_peer(&c->tls, &p->subject, p->fingerprint) == 0)
-        c->certificate = p;
+    c->certificate = NULL;
+    switch (tls_session_standing(&c->tls, c->server->config.tls)) {
+    case TLS_NO_CERTIFICATE:
+        return true;
+    case TLS_HAS_CERTIFICATE:
+        if (p->subject || tls_session_peer(&c->tls, &p->subject, p->fingerprint) == 0)
+            c->certificate = p;
+        return true;
+    case TLS_MUST_GO:
+        break;
+    }
+    client_end(c);
+    return false;
+}
+
+bool client_may_ask(struct client *c)
+{
+    if (!c->tls.gnutls)
+        return true;
+    bool first = !list_empty(&c->handshake);
+    handshake_over(c);
+    return (!first && c->tls.identity == c->server->config.tls) || learn_certificate(c);
 }
 
 /* ---- clients that leave ---- */

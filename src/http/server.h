@@ -155,7 +155,7 @@ bool http_request_is_by_file(const struct http_request *r);
 
 /* A client certificate that was verified in the handshake. */
 struct http_peer_certificate {
-    char *subject;                 /* its name as RFC 4514 writes it: "CN=shop,O=Example" */
+    char *subject;                 /* its name in the form of base/subject_name.h; "": none */
     unsigned char fingerprint[32]; /* SHA-256 of the certificate */
 };
 

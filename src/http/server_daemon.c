@@ -20,15 +20,11 @@ static void *on_request_line(void *cls, const char *target, struct MHD_Connectio
 {
     struct client *c =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-    struct http_request *r = c ? http_request_new(cls, c) : NULL;
+    struct http_request *r = c && client_may_ask(c) ? http_request_new(cls, c) : NULL;
     if (!r)
         return NULL;
     c->request = r;
     c->server->calls++;
-    if (c->tls.gnutls && !list_empty(&c->handshake)) {
-        handshake_over(c);
-        client_learn_certificate(c);
-    }
     timer_start(c->server->loop, &c->deadline, c->server->config.header_timeout_ms);
     /* copied, because libmicrohttpd cuts the original into path and parameters */
     r->out_of_memory = http_request_set_target(r, target) != 0;

@@ -178,8 +178,12 @@ void client_end(struct client *c);
 /* There is something to read. */
 bool client_has_input(const struct client *c);
 
-/* The request line came: so the handshake is over, and its certificate is known. */
-void client_learn_certificate(struct client *c);
+/*
+ * A request line came: so the handshake is over, and the client's certificate is known. It is
+ * judged anew when there is another identity since the last one. False: the client has lost the
+ * right to ask, and its connection ends.
+ */
+bool client_may_ask(struct client *c);
 
 /* A body is to come, or more of it. */
 void client_await_body(struct client *c);

@@ -79,7 +79,7 @@ static const struct caller_entry *find_certificate(const struct caller_table *t,
     const struct caller_entry *e = caller_table_find(t, IDENTITY_FINGERPRINT, fingerprint);
     if (!e)
         return caller_table_find(t, IDENTITY_SUBJECT, text_of(c->subject));
-    const char *subject = e->caller->config->tls_subject;
+    const char *subject = e->caller->config->subject;
     return !subject || strcmp(subject, c->subject) == 0 ? e : NULL;
 }
 

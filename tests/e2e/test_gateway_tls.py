@@ -1,11 +1,18 @@
 """Callers that show a client certificate: known by its subject, its fingerprint, or both."""
 
+import datetime
 import ssl
+import subprocess
 
 import pytest
 from actors import section
+from actors.reloading import Reloading
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (Encoding, NoEncryption, PrivateFormat,
+                                                          load_pem_private_key)
+from cryptography.x509.oid import NameOID
 
 
 class Program:
@@ -84,6 +91,89 @@ def test_a_certificate_of_another_authority_is_refused(start, make, tmp_path):
     shop.context.load_cert_chain(tmp_path / "foreign.pem")
     with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
         assert shop.ask(gateway).status == 200
+
+
+def test_a_caller_whose_authority_is_withdrawn(start, make, tls, tmp_path, canary):
+    """On a connection that goes on, its certificate counts no more; its key does."""
+    import trustme
+    shop, key = make("shop"), canary.secret("key-of-a-caller")
+    gateway = start(("shop", {"tls_subject": shop.subject}), ("keyed", {"api_key": f"literal:{key}"}))
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    text = gateway.config_path.read_text()
+    reload = Reloading(gateway)
+    with gateway.client(tls=shop.context) as kept:
+        assert kept.get("/x").status == 200
+        reload(ini=text.replace(str(tls.ca_file), str(other)))
+        for _ in range(2):
+            assert kept.get("/x").status == 401
+            assert kept.get("/x", [("X-Api-Key", key)]).status == 200
+        reload(ini=text)
+        assert kept.get("/x").status == 200
+
+
+NAMES = [
+    [[("CN", "shop")], [("O", "Example, Inc.")], [("C", "SE")]],
+    [[("CN", "shop"), ("UID", "17")], [("O", "Example")]],
+    [[("CN", "Köp + sälj 日本")]], [[("CN", ' #"a" <b>; c=\\ ')]],
+    [[("emailAddress", "a@b.example")], [("serialNumber", "42")], [("DC", "example")]],
+    [[("1.2.3.4.5", "hello")], [("CN", "x")]], [[("CN", "shop\0.evil")]],
+]
+
+
+def with_name(tls, folder, name, file="named.pem"):
+    """Certificate and key of the tests' authority for a subject of these parts, last first."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.RelativeDistinguishedName(
+        [x509.NameAttribute(OIDS.get(kind) or x509.ObjectIdentifier(kind), value)
+         for kind, value in part]) for part in reversed(name)])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    signer = load_pem_private_key(tls.authority.private_key_pem.bytes(), None)
+    issuer = x509.load_pem_x509_certificate(tls.authority.cert_pem.bytes())
+    certificate = (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer.subject)
+                   .public_key(key.public_key()).serial_number(x509.random_serial_number())
+                   .not_valid_before(now - datetime.timedelta(hours=1))
+                   .not_valid_after(now + datetime.timedelta(hours=1))
+                   .add_extension(x509.SubjectAlternativeName([x509.DNSName("shop.example")]), True)
+                   .sign(signer, hashes.SHA256()))
+    path = folder / file
+    path.touch(0o600)
+    path.write_bytes(certificate.public_bytes(Encoding.PEM) + key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return path, certificate
+
+
+OIDS = {"CN": NameOID.COMMON_NAME, "O": NameOID.ORGANIZATION_NAME, "C": NameOID.COUNTRY_NAME,
+        "UID": NameOID.USER_ID, "emailAddress": NameOID.EMAIL_ADDRESS,
+        "serialNumber": NameOID.SERIAL_NUMBER, "DC": NameOID.DOMAIN_COMPONENT}
+
+
+def printed_by_openssl(path):
+    """As the guide's command prints it, and as it can stand in the file."""
+    printed = subprocess.run(["openssl", "x509", "-in", path, "-noout", "-subject", "-nameopt",
+                              "RFC2253"], capture_output=True, text=True, check=True).stdout
+    subject = printed.removeprefix("subject=").removesuffix("\n")
+    return subject[:-1] + "20" if subject.endswith("\\ ") else subject  # no blank ends a line there
+
+
+def test_the_subject_that_openssl_prints_is_known(start, tls, tmp_path):
+    paths = [with_name(tls, tmp_path, name, f"named{i}.pem")[0] for i, name in enumerate(NAMES)]
+    gateway = start(("other", {"tls_subject": "CN=shop"}),
+                    *((f"shop{i}", {"tls_subject": printed_by_openssl(path)})
+                      for i, path in enumerate(paths)))
+    for path in paths:
+        with gateway.client(tls=tls.client_context(path)) as client:
+            assert client.get("/x").status == 200, printed_by_openssl(path)
+    assert sorted(line["caller"] for line in gateway.access_log(len(paths))) == [
+        f"shop{i}" for i in range(len(paths))]
+
+
+def test_a_certificate_without_a_subject_has_a_fingerprint(start, tls, tmp_path):
+    path, certificate = with_name(tls, tmp_path, [])
+    gateway = start(("shop", {"tls_fingerprint": certificate.fingerprint(hashes.SHA256()).hex()}),
+                    ("till", {"tls_subject": "CN=till"}))
+    with gateway.client(tls=tls.client_context(path)) as client:
+        assert client.get("/x").status == 200
 
 
 def test_certificates_need_an_authority(configure, provider, api):

@@ -10,6 +10,7 @@ import threading
 
 import pytest
 from actors import Tls, section, wait_until
+from actors.wire import Truncated
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ def test_a_bad_certificate_fails_the_reload_whole(start, tls, tmp_path):
 
 
 def test_another_authority_of_clients(start, tls, tmp_path, tmp_path_factory):
-    """Those who are in stay; a session of the old authority is no way in."""
+    """Neither a connection that goes on nor a session of the old authority is a way in."""
     bearerd = start(server={"tls_client_ca": tls.ca_file})
     old = tls.client_context(*tls.files(tmp_path, "old", name="old"))
     stranger = Tls(tmp_path_factory.mktemp("stranger"))
@@ -179,7 +180,41 @@ def test_another_authority_of_clients(start, tls, tmp_path, tmp_path_factory):
                 client.sendall(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 if not client.recv(1):
                     raise ConnectionError("closed")
+        with pytest.raises((ssl.SSLError, OSError, Truncated)):
+            kept.get("/x")
+    wait_until(lambda: len(bearerd.log_lines("no TLS with", "tls_client_ca does not name")) == 2,
+               "a line for each")
+
+
+def test_who_is_in_stays_when_the_authority_is_told_anew(start, tls, tmp_path, tmp_path_factory):
+    """A second authority, a new certificate of ours: no connection ends."""
+    bearerd = start(server={"tls_client_ca": tls.ca_file})
+    stranger = Tls(tmp_path_factory.mktemp("stranger"))
+    both = tmp_path / "both.pem"
+    both.write_bytes(stranger.ca_file.read_bytes() + tls.ca_file.read_bytes())
+    context = tls.client_context(*tls.files(tmp_path, "old", name="old"))
+    text = bearerd.config_path.read_text()
+    with bearerd.client(tls=context) as kept:
+        for number, path in enumerate((both, tls.ca_file, both)):
+            assert kept.get("/x").status == 200
+            tls.files(tmp_path)
+            bearerd.config_path.write_text(text.replace(str(tls.ca_file), str(path)))
+            bearerd.signal(signal.SIGHUP)
+            wait_until(lambda: len(bearerd.log_lines("configuration reloaded")) == number + 1, "it")
+            assert kept.get("/x").status == 200
+
+
+def test_once_certificates_are_wanted_nobody_stays_without(start, tls, tmp_path):
+    bearerd = start()
+    text = bearerd.config_path.read_text()
+    with bearerd.client() as kept:
         assert kept.get("/x").status == 200
+        bearerd.config_path.write_text(text.replace("tls_cert", f"tls_client_ca = {tls.ca_file}\ntls_cert"))
+        bearerd.signal(signal.SIGHUP)
+        bearerd.wait_log("configuration reloaded")
+        with pytest.raises((ssl.SSLError, OSError, Truncated)):
+            kept.get("/x")
+    bearerd.wait_log("no TLS with 127.0.0.1:", "has shown no certificate")
 
 
 def test_a_port_changes_between_plain_and_tls(start, tls):

@@ -45,14 +45,20 @@ static int teardown_files(void **state)
     return 0;
 }
 
-static void begin(bool asks, enum tls_client_auth auth)
+static struct tls_identity *identity_of(const struct tls_files *clients, enum tls_client_auth auth)
 {
     struct error err;
     enum tls_part culprit;
     const struct text pem[TLS_PARTS] = {text_of(server.cert_pem), text_of(server.key_pem),
-                                        asks ? text_of(ca.cert_pem) : TEXT_NONE};
-    bed = (struct bed){.identity = tls_identity_new(pem, auth, &culprit, &err)};
-    assert_non_null(bed.identity);
+                                        clients ? text_of(clients->cert_pem) : TEXT_NONE};
+    struct tls_identity *t = tls_identity_new(pem, auth, &culprit, &err);
+    assert_non_null(t);
+    return t;
+}
+
+static void begin_with(struct tls_identity *identity)
+{
+    bed = (struct bed){.identity = identity};
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, bed.fds), 0);
     assert_int_equal(gnutls_init(&bed.gnutls, GNUTLS_SERVER | GNUTLS_NONBLOCK), 0);
     assert_int_equal(gnutls_priority_set_direct(bed.gnutls, tls_priorities, NULL), 0);
@@ -61,6 +67,11 @@ static void begin(bool asks, enum tls_client_auth auth)
     bed.client = SSL_new(bed.context);
     assert_int_equal(SSL_set_fd(bed.client, bed.fds[1]), 1);
     SSL_set_connect_state(bed.client);
+}
+
+static void begin(bool asks, enum tls_client_auth auth)
+{
+    begin_with(identity_of(asks ? &ca : NULL, auth));
 }
 
 static void end(void)
@@ -171,7 +182,7 @@ static void a_client_is_known_by_its_certificate(void **state)
     show(&shop);
     assert_int_equal(shake_hands(), 0);
     assert_int_equal(tls_session_peer(&bed.t, &subject, print), 0);
-    assert_string_equal(subject, "CN=shop\\+1,O=Test\\, Inc.");
+    assert_string_equal(subject, "2.5.4.3=shop\\2b1,2.5.4.10=Test\\2c\\20Inc.");
     assert_int_equal(X509_digest(shop.cert, EVP_sha256(), expected, &size), 1);
     assert_memory_equal(print, expected, sizeof(print));
     free(subject);
@@ -271,6 +282,99 @@ static void who_says_nothing_is_no_news(void **state)
     end();
 }
 
+/* ---- once more, when the identity is another ---- */
+
+static enum tls_standing standing_by(const struct tls_files *clients, enum tls_client_auth auth)
+{
+    struct tls_identity *now = identity_of(clients, auth);
+    enum tls_standing s = tls_session_standing(&bed.t, now);
+    assert_ptr_equal(bed.t.identity, now);
+    tls_identity_unref(now);
+    return s;
+}
+
+static void a_new_identity_judges_anew(void **state)
+{
+    (void)state;
+    struct tls_files shop, other;
+    tls_files_make(&other, &(struct tls_files_wish){.name = "other", .is_ca = true});
+    tls_files_make(&shop, &(struct tls_files_wish){.name = "shop", .issuer = &ca});
+    begin(true, TLS_CLIENT_MAY);
+    show(&shop);
+    assert_int_equal(shake_hands(), 0);
+    assert_int_equal(tls_session_standing(&bed.t, bed.identity), TLS_HAS_CERTIFICATE);
+    assert_int_equal(standing_by(&ca, TLS_CLIENT_MUST), TLS_HAS_CERTIFICATE);
+    assert_int_equal(standing_by(&other, TLS_CLIENT_MAY), TLS_NO_CERTIFICATE);
+    assert_int_equal(standing_by(NULL, TLS_CLIENT_MUST), TLS_NO_CERTIFICATE);
+    assert_int_equal(standing_by(&ca, TLS_CLIENT_MAY), TLS_HAS_CERTIFICATE);
+    assert_null(bed.t.why);
+    assert_int_equal(standing_by(&other, TLS_CLIENT_MUST), TLS_MUST_GO);
+    assert_non_null(strstr(refusal(), "an authority that tls_client_ca does not name"));
+    end();
+    tls_files_done(&shop);
+    tls_files_done(&other);
+}
+
+static void who_showed_none_goes_once_one_is_wanted(void **state)
+{
+    (void)state;
+    begin(false, TLS_CLIENT_MUST);
+    assert_int_equal(shake_hands(), 0);
+    assert_int_equal(tls_session_standing(&bed.t, bed.identity), TLS_NO_CERTIFICATE);
+    assert_int_equal(standing_by(NULL, TLS_CLIENT_MUST), TLS_NO_CERTIFICATE);
+    assert_int_equal(standing_by(&ca, TLS_CLIENT_MAY), TLS_NO_CERTIFICATE);
+    assert_int_equal(standing_by(&ca, TLS_CLIENT_MUST), TLS_MUST_GO);
+    assert_non_null(strstr(refusal(), "has shown no certificate"));
+    end();
+}
+
+static int minutes_later;
+
+static time_t shifted_time(time_t *ret)
+{
+    time_t then = time(NULL) + minutes_later * 60L;
+    if (ret)
+        *ret = then;
+    return then;
+}
+
+/* Its session is good for longer than the certificate that it began with. */
+static void a_resumed_session_does_not_outlive_its_certificate(void **state)
+{
+    (void)state;
+    struct tls_files shop;
+    tls_files_make(&shop, &(struct tls_files_wish){.name = "shop", .issuer = &ca});
+    minutes_later = 45;
+    gnutls_global_set_time_function(shifted_time);
+    begin(true, TLS_CLIENT_MUST);
+    show(&shop);
+    /* a ticket of 1.3 has the client's idea of its age, which no hook can change */
+    assert_int_equal(SSL_set_max_proto_version(bed.client, TLS1_2_VERSION), 1);
+    assert_int_equal(shake_hands(), 0);
+    assert_int_equal(SSL_do_handshake(bed.client), 1); /* it has not heard of the end so far */
+    SSL_SESSION *session = SSL_get1_session(bed.client);
+    (void)SSL_shutdown(bed.client); /* else it is not to be used again */
+    struct tls_identity *identity = tls_identity_ref(bed.identity);
+    end();
+    for (int later = 0; later < 2; later++) {
+        begin_with(tls_identity_ref(identity));
+        assert_int_equal(SSL_set_max_proto_version(bed.client, TLS1_2_VERSION), 1);
+        assert_int_equal(SSL_set_session(bed.client, session), 1);
+        minutes_later = later ? 75 : 45; /* it is good for an hour */
+        assert_int_equal(shake_hands(), 0);
+        assert_true(gnutls_session_is_resumed(bed.gnutls));
+        assert_int_equal(tls_session_standing(&bed.t, bed.identity),
+                         later ? TLS_MUST_GO : TLS_HAS_CERTIFICATE);
+        (void)SSL_do_handshake(bed.client);
+        (void)SSL_shutdown(bed.client);
+        end();
+    }
+    gnutls_global_set_time_function(time);
+    SSL_SESSION_free(session);
+    tls_identity_unref(identity);
+    tls_files_done(&shop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +382,9 @@ int main(void)
         cmocka_unit_test(a_full_socket_blocks),
         cmocka_unit_test(a_cut_connection_is_no_end),
         cmocka_unit_test(a_client_is_known_by_its_certificate),
+        cmocka_unit_test(a_new_identity_judges_anew),
+        cmocka_unit_test(who_showed_none_goes_once_one_is_wanted),
+        cmocka_unit_test(a_resumed_session_does_not_outlive_its_certificate),
         cmocka_unit_test(without_one_it_depends),
         cmocka_unit_test(bad_certificates_are_refused),
         cmocka_unit_test(what_is_no_tls_gets_an_answer),

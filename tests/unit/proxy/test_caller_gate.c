@@ -197,21 +197,21 @@ static void certificates_are_known_by_subject_or_fingerprint(void **state)
 {
     (void)state;
     assert_unknown("");
-    show_certificate((char[]){"CN=shop,O=Example"}, 9);
+    show_certificate((char[]){"2.5.4.3=shop,2.5.4.10=Example"}, 9);
     assert_caller("", "named");
-    show_certificate((char[]){"CN=shop,O=Example"}, 1);
+    show_certificate((char[]){"2.5.4.3=shop,2.5.4.10=Example"}, 1);
     assert_caller("", "pinned"); /* the closer look counts */
-    show_certificate((char[]){"CN=whoever"}, 2);
+    show_certificate((char[]){"2.5.4.3=whoever"}, 2);
     assert_caller("", "pinned");
-    show_certificate((char[]){"CN=till"}, 3);
+    show_certificate((char[]){"2.5.4.3=till"}, 3);
     assert_caller("", "both");
     assert_caller("X-Api-Key: key-of-the-shop-1\r\n", "keyed");
     assert_unknown("X-Api-Key: wrong\r\n");
-    show_certificate((char[]){"CN=till"}, 9);
+    show_certificate((char[]){"2.5.4.3=till"}, 9);
     assert_unknown("");
-    show_certificate((char[]){"CN=shop,O=Example"}, 3);
+    show_certificate((char[]){"2.5.4.3=shop,2.5.4.10=Example"}, 3);
     assert_unknown("");
-    show_certificate((char[]){"CN=shop,O=Exampl"}, 9);
+    show_certificate((char[]){"2.5.4.3=shop,2.5.4.10=Exampl"}, 9);
     assert_unknown("");
     show_certificate((char[]){""}, 9);
     assert_unknown("");
