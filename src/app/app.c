@@ -9,6 +9,7 @@
 
 #include "app/app_internal.h"
 #include "app/harden.h"
+#include "app/listen_inherit.h"
 #include "app/systemd.h"
 #include "base/log.h"
 #include "oauth/token_registry.h"
@@ -94,25 +95,11 @@ static int start_workers(struct app *a, struct error *err)
     return 0;
 }
 
-/* Those of systemd, by name, in place of the configured addresses. */
-static int inherit_sockets(struct app *a, struct error *err)
-{
-    struct systemd_socket sockets[SYSTEMD_SOCKETS_MAX];
-    size_t count;
-    if (systemd_take_sockets(sockets, &count, err))
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        bool admin = strcmp(sockets[i].name, "admin") == 0;
-        if (listen_inherit(admin ? &a->admin_sockets : &a->sockets, sockets[i].fd, err))
-            return -1;
-    }
-    return 0;
-}
-
 static int open_sockets(struct app *a, struct error *err)
 {
     const struct server_config *server = &a->config->server;
-    if (inherit_sockets(a, err) ||
+    if (listen_inherit(&a->sockets, &a->admin_sockets, err) ||
+        listen_inherit_into(a->config, &a->sockets, &a->admin_sockets, err) ||
         (!a->sockets.inherited && listen_open(&server->listen, NULL, &a->sockets, err)))
         return -1;
     if (a->admin_sockets.inherited)
@@ -175,9 +162,9 @@ static void log_start(const struct app *a)
 {
     size_t workers = a->worker_count, routes = a->config->route_count;
     for (size_t i = 0; i < a->sockets.count; i++)
-        log_info("bearerd %s listens on %s, %zu worker%s, %zu route%s", BEARERD_VERSION,
-                 a->sockets.items[i].text, workers, workers == 1 ? "" : "s", routes,
-                 routes == 1 ? "" : "s");
+        log_info("bearerd %s listens on %s%s, %zu worker%s, %zu route%s", BEARERD_VERSION,
+                 a->sockets.items[i].text, a->sockets.inherited ? " (systemd's)" : "", workers,
+                 workers == 1 ? "" : "s", routes, routes == 1 ? "" : "s");
     for (size_t i = 0; i < a->admin_sockets.count; i++)
         log_info("health and metrics on %s", a->admin_sockets.items[i].text);
 }

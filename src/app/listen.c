@@ -1,6 +1,5 @@
 #include "app/listen.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <netdb.h>
@@ -15,7 +14,7 @@
 
 #include "base/log.h"
 
-enum { BACKLOG = 4096, ADDRESS_TEXT_SIZE = 160 };
+enum { BACKLOG = 4096 };
 
 /* A list of sockets in the making. */
 struct opening {
@@ -242,21 +241,20 @@ static int take_unix(struct opening *o, const struct config_address *a)
     return take_address(o, a, general, sizeof(address));
 }
 
-/* One of systemd's; those of TCP speak TLS when there is a certificate. */
-static int add_inherited(struct listen_sockets *s, int fd, const char *text)
+int listen_adopt(struct listen_sockets *s, int fd, const char *text, bool plain, struct error *err)
 {
-    return add_socket(
-        s, (struct listen_socket){.fd = fd,
-                                  .text = text_dup(text_of(text)),
-                                  .plain = text_starts_with(text_of(text), TEXT("unix:"))});
+    struct listen_socket item = {.fd = fd, .text = text_dup(text_of(text)), .plain = plain};
+    s->inherited = true;
+    return add_socket(s, item) ? error_set(err, "cannot take the socket of %s", text) : 0;
 }
 
 static int take_over_all(struct opening *o)
 {
-    o->result.inherited = true;
-    for (size_t i = 0; i < o->before->count; i++)
-        if (add_inherited(&o->result, o->before->items[i].fd, o->before->items[i].text))
-            return error_set(o->err, "out of memory");
+    for (size_t i = 0; i < o->before->count; i++) {
+        const struct listen_socket *s = &o->before->items[i];
+        if (listen_adopt(&o->result, s->fd, s->text, s->plain, o->err))
+            return -1;
+    }
     return 0;
 }
 
@@ -296,38 +294,6 @@ int listen_open(const struct config_addresses *addresses, const struct listen_so
     }
     *ret_sockets = o.result;
     return 0;
-}
-
-/* ---- inherited ones ---- */
-
-static void describe_socket(int fd, char text[ADDRESS_TEXT_SIZE])
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-        struct sockaddr_un un;
-    } a = {0};
-    char host[INET6_ADDRSTRLEN] = "?";
-    socklen_t size = sizeof(a) - 1; /* a path stays terminated */
-    (void)getsockname(fd, &a.any, &size);
-    if (a.any.sa_family == AF_INET) {
-        (void)inet_ntop(AF_INET, &a.in.sin_addr, host, sizeof(host));
-        (void)snprintf(text, ADDRESS_TEXT_SIZE, "%s:%u", host, (unsigned)ntohs(a.in.sin_port));
-    } else if (a.any.sa_family == AF_INET6) {
-        (void)inet_ntop(AF_INET6, &a.in6.sin6_addr, host, sizeof(host));
-        (void)snprintf(text, ADDRESS_TEXT_SIZE, "[%s]:%u", host, (unsigned)ntohs(a.in6.sin6_port));
-    } else {
-        (void)snprintf(text, ADDRESS_TEXT_SIZE, "unix:%s", a.un.sun_path);
-    }
-}
-
-int listen_inherit(struct listen_sockets *s, int fd, struct error *err)
-{
-    char text[ADDRESS_TEXT_SIZE];
-    describe_socket(fd, text);
-    s->inherited = true;
-    return add_inherited(s, fd, text) ? error_set(err, "cannot take the socket of %s", text) : 0;
 }
 
 /* ---- the end ---- */

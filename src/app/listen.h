@@ -35,8 +35,9 @@ WARN_UNUSED int listen_open(const struct config_addresses *addresses,
                             const struct listen_sockets *before, struct listen_sockets *ret_sockets,
                             struct error *err);
 
-/* Adds a socket that was passed to the process, and makes the others count no more. */
-WARN_UNUSED int listen_inherit(struct listen_sockets *s, int fd, struct error *err);
+/* Adds a socket that was passed to the process: the configuration's addresses count no more. */
+WARN_UNUSED int listen_adopt(struct listen_sockets *s, int fd, const char *text, bool plain,
+                             struct error *err);
 
 /* In order, as the HTTP server takes them. With `tls` those that are not plain speak TLS. */
 void listen_http(const struct listen_sockets *s, bool tls,

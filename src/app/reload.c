@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "app/app_internal.h"
+#include "app/listen_inherit.h"
 #include "app/systemd.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -116,6 +117,9 @@ static int write_mails(struct app *a, struct change *c, struct error *err)
 static int open_all(struct app *a, struct change *c, bool reopen, struct error *err)
 {
     const struct server_config *server = &c->config->server;
+    if (c->config != a->config &&
+        listen_inherit_into(c->config, &a->sockets, &a->admin_sockets, err))
+        return -1;
     if (listen_open(&server->listen, &a->sockets, &c->sockets, err) ||
         listen_open(&server->admin_listen, &a->admin_sockets, &c->admin_sockets, err))
         return -1;

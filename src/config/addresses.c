@@ -50,6 +50,9 @@ static int fill_address(struct text value, struct config_address *a, struct erro
     /* sun_path of sockaddr_un, its NUL included */
     if (is_unix && (host.size == 0 || host.size > 107))
         return error_set(err, "the path of a unix socket has 1 to 107 bytes");
+    if (is_unix && host.at[0] == '@')
+        return error_set(err, "an abstract socket (@) has no mode and owner, so that everybody on "
+                              "the machine could use it; write the path of a file");
     a->port = (uint16_t)port;
     a->text = text_dup(value);
     *place = text_dup(host);

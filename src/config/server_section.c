@@ -12,16 +12,11 @@ static bool is_loopback(const struct config_address *a)
     return a->unix_path || url_host_is_loopback(text_of(a->host));
 }
 
-static void check_exposure(const struct document *d, const struct section *s, const char *key,
-                           const struct config_address *a, const char *risk)
+const char *server_exposure(const struct server_config *server, bool asks,
+                            const struct config_address *a)
 {
-    if (risk && !is_loopback(a))
-        section_warning(d, s, section_get(s, key), "%s is not loopback: %s", a->text, risk);
-}
-
-/* What strangers can do at a listener where there are no callers; NULL: nothing. */
-static const char *risk_of(const struct server_config *server, const struct config_address *a)
-{
+    if (is_loopback(a) || asks)
+        return NULL;
     if (!server->tls_cert || a->plain)
         return "whoever reaches it uses your credentials, and all of it travels readable; nobody "
                "is asked who they are, unless [caller NAME] sections say whom to let in";
@@ -29,6 +24,29 @@ static const char *risk_of(const struct server_config *server, const struct conf
         return "whoever reaches it uses your credentials; nobody is asked who they are, unless "
                "tls_client_ca or [caller NAME] sections say whom to let in";
     return NULL;
+}
+
+const char *server_admin_exposure(const struct config_address *a)
+{
+    return is_loopback(a) ? NULL : "whoever reaches it sees the status and can drop tokens";
+}
+
+static void check_exposure(const struct document *d, const struct section *s,
+                           const struct server_config *server)
+{
+    bool asks = document_has(d, SECTION_CALLER);
+    for (size_t i = 0; i < server->listen.count; i++) {
+        const char *risk = server_exposure(server, asks, &server->listen.items[i]);
+        if (risk)
+            section_warning(d, s, section_get(s, "listen"), "%s is not loopback: %s",
+                            server->listen.items[i].text, risk);
+    }
+    for (size_t i = 0; i < server->admin_listen.count; i++) {
+        const char *risk = server_admin_exposure(&server->admin_listen.items[i]);
+        if (risk)
+            section_warning(d, s, section_get(s, "admin_listen"), "%s is not loopback: %s",
+                            server->admin_listen.items[i].text, risk);
+    }
 }
 
 static bool same_address(const struct config_address *a, const struct config_address *b)
@@ -40,11 +58,7 @@ static void check_listeners(const struct document *d, const struct section *s,
                             const struct server_config *server)
 {
     const struct config_addresses *own = &server->listen, *admin = &server->admin_listen;
-    for (size_t i = 0; i < own->count && !document_has(d, SECTION_CALLER); i++)
-        check_exposure(d, s, "listen", &own->items[i], risk_of(server, &own->items[i]));
-    for (size_t i = 0; i < admin->count; i++)
-        check_exposure(d, s, "admin_listen", &admin->items[i],
-                       "whoever reaches it sees the status and can drop tokens");
+    check_exposure(d, s, server);
     for (size_t i = 0; i < own->count; i++)
         for (size_t j = 0; j < admin->count; j++)
             if (same_address(&own->items[i], &admin->items[j])) {

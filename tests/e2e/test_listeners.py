@@ -161,6 +161,8 @@ def test_a_file_of_somebody_else_under_its_name_stays(start, tmp_path):
     ("unix:/x user=no-such-user-here", "no such user"),
     ("unix:/x group=no-such-group-here", "no such group"),
     ("unix:/x plain", "mode=0660, user=NAME or group=NAME"),
+    ("unix:@name", "an abstract socket (@) has no mode and owner"),
+    ("unix:/" + "x" * 107, "has 1 to 107 bytes"),
     ("127.0.0.1:1 mode=0660", "nothing but plain"),
     ("127.0.0.1:1 ssl", "nothing but plain"),
 ])

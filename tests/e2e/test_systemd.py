@@ -7,7 +7,8 @@ import socket
 import subprocess
 
 import pytest
-from actors import section, wait_until, wire
+from actors import Client, section, wait_until, wire
+from cryptography import x509
 
 
 class Systemd:
@@ -175,3 +176,76 @@ def test_a_socket_that_cannot_be_listened_on(bearerd):
         start_with(bearerd, [high(datagrams)], "")
         assert bearerd.wait_exit(20) == 1
     assert "ListenStream=" in bearerd.stderr
+
+
+def bound(family, address):
+    """A listening socket and its number from above those that are passed."""
+    with socket.socket(family) as low:
+        low.bind(address)
+        low.listen()
+        return high(low)
+
+
+def close_all(sockets):
+    for one in sockets:
+        one.close()
+
+
+def test_sockets_of_every_kind_are_passed(configure, systemd, provider, api, tls, tmp_path):
+    """TLS over IPv6, a unix socket with its peer's uid, and one that is plain by its name."""
+    cert, key = tls.files(tmp_path)
+    shown = tls.files(tmp_path, "x", name="named", common_name="named")
+    subject = x509.load_pem_x509_certificate(shown[0].read_bytes()).subject.rfc4514_string()
+    path = tmp_path / "passed.sock"
+    sockets = [bound(socket.AF_INET6, ("::1", 0)), bound(socket.AF_UNIX, str(path)),
+               bound(socket.AF_INET, ("127.0.0.1", 0))]
+    bearerd = configure(
+        provider() + section("route all", {"provider": "idp", "upstream": api.origin})
+        + section("caller local", {"unix_uid": os.getuid()})
+        + section("caller named", {"tls_subject": subject}),
+        server={"tls_cert": cert, "tls_key": key, "tls_client_ca": tls.ca_file})
+    bearerd.environment["NOTIFY_SOCKET"] = str(systemd.path)
+    start_with(bearerd, sockets, "bearerd.socket:bearerd.socket:plain")
+    systemd.wait("READY=1", timeout=20)
+    six, _, plain = (one.getsockname()[1] if one.family != socket.AF_UNIX else 0 for one in sockets)
+    named = tls.client_context(*shown)
+
+    def answers():
+        for client, status in ((Client(six, host="::1", tls=named), 200),
+                               (Client(six, host="::1", tls=tls.client_context()), 401),
+                               (Client(path=path), 200), (Client(plain), 401)):
+            with client:
+                host = "localhost" if client.host == "::1" else None
+                assert client.get("/x", host=host).status == status
+        with pytest.raises(ConnectionRefusedError):
+            bearerd.client()
+    answers()
+    seen = len(systemd.listen())
+    bearerd.signal(signal.SIGHUP)
+    systemd.wait("READY=1", seen)
+    answers()
+    assert bearerd.log_lines(f"listens on unix:{path} (systemd's)")
+    bearerd.stop()
+    assert path.exists()  # systemd's to remove
+    close_all(sockets)
+
+
+def test_an_open_socket_of_systemd_is_told_aloud(bearerd, systemd, good, api):
+    """Its address is one that a Host field may name, as the file's addresses are."""
+    sockets = [bound(socket.AF_INET, ("0.0.0.0", 0))]
+    start_with(bearerd, sockets, "")
+    systemd.wait("READY=1", timeout=20)
+    port = sockets[0].getsockname()[1]
+    assert bearerd.log_lines("warning", f"0.0.0.0:{port}, which is not loopback", "credentials")
+    with Client(port) as client:
+        assert client.get("/x", host=f"0.0.0.0:{port}").status == 200
+        assert client.get("/x", host="192.0.2.1").status == 421
+    seen = len(systemd.listen())
+    bearerd.write_config(good + section("caller shop", {"unix_uid": 1, "unix_gid": 1}))
+    bearerd.signal(signal.SIGHUP)
+    systemd.wait("READY=1", seen)
+    with Client(port) as client:
+        assert client.get("/x").status == 401
+    assert len(bearerd.log_lines("which is not loopback")) == 1
+    bearerd.stop()
+    close_all(sockets)
