@@ -16,7 +16,10 @@
 
 struct tls_identity;
 
-/* TLS 1.2 and 1.3, forward secrecy and authenticated encryption only; as GnuTLS writes it. */
+/*
+ * TLS 1.2 and 1.3, forward secrecy and authenticated encryption only, certificates of clients with
+ * 112 bits of security (2048 of RSA) or more; as GnuTLS writes it.
+ */
 extern const char tls_priorities[];
 
 enum tls_part { TLS_CERTIFICATE, TLS_KEY, TLS_CLIENT_CA, TLS_PARTS };

@@ -125,11 +125,22 @@ static int on_message(gnutls_session_t session, unsigned type, unsigned when, un
     return 0;
 }
 
+/* Who offers protocols, but none of these, means another server (RFC 7301 3.2). */
+static int offer_protocols(gnutls_session_t gnutls)
+{
+    static char names[][9] = {"http/1.1", "http/1.0"};
+    const gnutls_datum_t protocols[] = {{(unsigned char *)names[0], 8},
+                                        {(unsigned char *)names[1], 8}};
+    return gnutls_alpn_set_protocols(gnutls, protocols, ARRAY_SIZE(protocols),
+                                     GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE);
+}
+
 int tls_session_begin(struct tls_session *t, void *gnutls, struct tls_identity *identity, int fd)
 {
     *t = (struct tls_session){.gnutls = gnutls, .identity = tls_identity_ref(identity), .fd = fd};
     if (gnutls_credentials_set(gnutls, GNUTLS_CRD_CERTIFICATE, identity->credentials) ||
-        gnutls_session_ticket_enable_server(gnutls, &identity->ticket_key))
+        gnutls_session_ticket_enable_server(gnutls, &identity->ticket_key) ||
+        offer_protocols(gnutls))
         return -1;
     gnutls_transport_set_ptr(gnutls, t);
     gnutls_transport_set_pull_function(gnutls, pull);
@@ -182,7 +193,7 @@ static const char *answer_hello(const struct tls_session *t)
     static const unsigned char alert[ALERT_BYTES] = {
         21, 3, 3, 0, 2, GNUTLS_AL_FATAL, GNUTLS_A_HANDSHAKE_FAILURE};
     (void)send(t->fd, alert, sizeof(alert), MSG_NOSIGNAL | MSG_DONTWAIT);
-    return "client and server have no TLS version, cipher or curve in common";
+    return "client and server have no TLS version, cipher, curve or protocol in common";
 }
 
 const char *tls_session_refused(struct tls_session *t)

@@ -21,6 +21,19 @@ static bool can_be_sent(struct text key)
     return true;
 }
 
+static size_t count_different(struct text key)
+{
+    bool seen[256] = {false};
+    size_t count = 0;
+    for (size_t i = 0; i < key.size; i++) {
+        bool *known = &seen[(unsigned char)key.at[i]];
+        count += !*known;
+        *known = true;
+    }
+    return count;
+}
+
+/* There is no limit on wrong keys, so none may be found by trying. */
 static void check_key(const struct document *d, const struct section *s, const char *name,
                       const struct secret *key)
 {
@@ -33,11 +46,17 @@ static void check_key(const struct document *d, const struct section *s, const c
     else if (bytes.size > CALLER_KEY_MAX)
         section_error(d, s, e, "the key is longer than %d bytes; is it the right file?",
                       CALLER_KEY_MAX);
-    else if (bytes.size < CALLER_KEY_SHORT)
+    else if (bytes.size < CALLER_KEY_MIN)
+        section_error(
+            d, s, e,
+            "the key is shorter than %d characters and could be found by trying; make one "
+            "with openssl rand -hex 32",
+            CALLER_KEY_MIN);
+    else if (count_different(bytes) < CALLER_KEY_SIGNS)
         section_warning(d, s, e,
-                        "the key is shorter than %d characters and can be guessed; make one with "
-                        "openssl rand -hex 32",
-                        CALLER_KEY_SHORT);
+                        "the key repeats less than %d different characters and could be found by "
+                        "trying; make one with openssl rand -hex 32",
+                        CALLER_KEY_SIGNS);
 }
 
 static void check_identity(const struct document *d, const struct section *s)

@@ -7,8 +7,11 @@
 
 #include "config/document.h"
 
-/* Bytes of a key: what a request can carry in any of the three places. */
-enum { CALLER_KEY_MAX = 1024, CALLER_KEY_SHORT = 16 };
+/*
+ * Bytes of a key: at most what a request can carry in any of the three places, at least what makes
+ * trying hopeless (64 bits as hexadecimal digits), and how many of them differ in a random one.
+ */
+enum { CALLER_KEY_MAX = 1024, CALLER_KEY_MIN = 16, CALLER_KEY_SIGNS = 6 };
 
 /* Fills the zeroed struct of one caller. Mistakes are told. */
 void caller_section_build(const struct document *d, const struct section *s,

@@ -358,11 +358,13 @@ def test_mistakes_are_told_without_a_key(configure, routes, keys):
     """A key that two have, one that is short, a caller and a route that lead nowhere."""
     bearerd = configure(routes + caller("shop", api_key=f"literal:{keys.shop}")
                         + caller("copy", api_key=f"literal:{keys.shop}") + caller("none", rate="1/s")
+                        + caller("short", api_key="literal:0123456789abcde")
                         + section("route r", {"path": "/r", "provider": "none", "callers": "",
                                               "upstream": "https://a.example"}))
     result = bearerd.check()
     assert result.status == 78
     for words in ("[caller copy] api_key: it is the same as api_key of [caller shop]",
+                  "[caller short] api_key: the key is shorter than 16 characters",
                   "[caller none]: nothing tells who this caller is", "there is no [caller till]",
                   "[route r] callers: nobody may use this route"):
         assert words in result.output, words

@@ -7,9 +7,10 @@ import subprocess
 import pytest
 from actors import section
 from actors.reloading import Reloading
+from actors.wire import Truncated
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (Encoding, NoEncryption, PrivateFormat,
                                                           load_pem_private_key)
 from cryptography.x509.oid import NameOID
@@ -121,9 +122,9 @@ NAMES = [
 ]
 
 
-def with_name(tls, folder, name, file="named.pem"):
+def with_name(tls, folder, name, file="named.pem", key=None):
     """Certificate and key of the tests' authority for a subject of these parts, last first."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.RelativeDistinguishedName(
         [x509.NameAttribute(OIDS.get(kind) or x509.ObjectIdentifier(kind), value)
          for kind, value in part]) for part in reversed(name)])
@@ -173,6 +174,23 @@ def test_a_certificate_without_a_subject_has_a_fingerprint(start, tls, tmp_path)
     gateway = start(("shop", {"tls_fingerprint": certificate.fingerprint(hashes.SHA256()).hex()}),
                     ("till", {"tls_subject": "CN=till"}))
     with gateway.client(tls=tls.client_context(path)) as client:
+        assert client.get("/x").status == 200
+
+
+def test_a_weak_key_proves_nothing(start, tls, tmp_path):
+    """1024 bits of RSA, which a careless authority has signed."""
+    weak, _ = with_name(tls, tmp_path, [[("CN", "weak")]], key=rsa.generate_private_key(65537, 1024))
+    good, _ = with_name(tls, tmp_path, [[("CN", "good")]], "good.pem",
+                        rsa.generate_private_key(65537, 2048))
+    gateway = start(("weak", {"tls_subject": "CN=weak"}), ("good", {"tls_subject": "CN=good"}))
+    context = tls.client_context()
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.load_cert_chain(weak)
+    with pytest.raises((ssl.SSLError, OSError, Truncated)):
+        with gateway.client(tls=context) as client:
+            client.get("/x")
+    gateway.wait_log("no TLS with", "the client's certificate does not hold")
+    with gateway.client(tls=tls.client_context(good)) as client:
         assert client.get("/x").status == 200
 
 

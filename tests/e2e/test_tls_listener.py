@@ -68,8 +68,25 @@ def test_older_versions_are_refused_with_an_alert(start):
     bearerd = start()
     said = openssl(bearerd, "-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0")
     assert "alert" in said and "Cipher is (NONE)" in said
-    bearerd.wait_log("no TLS with 127.0.0.1:", "no TLS version, cipher or curve in common")
+    bearerd.wait_log("no TLS with 127.0.0.1:", "no TLS version, cipher, curve or protocol in common")
     assert bearerd.get("/x").status == 200
+
+
+@BOTH
+def test_who_means_another_protocol_gets_nowhere(start, tls, version):
+    """ALPN (RFC 7301 3.2): a session meant for a mail server is not led here."""
+    bearerd = start()
+    for offered, taken in ((["smtp", "http/1.0"], "http/1.0"), ([], None), (["h2"], False)):
+        context = only(tls.client_context(), version)
+        if offered:
+            context.set_alpn_protocols(offered)
+        if taken is False:
+            with pytest.raises(ssl.SSLError):
+                bearerd.client(tls=context)
+            continue
+        with bearerd.client(tls=context) as client:
+            assert client.sock.selected_alpn_protocol() == taken
+            assert client.get("/x").status == 200
 
 
 def test_nobody_renegotiates(start):

@@ -18,7 +18,7 @@
     "[caller till]\napi_key = literal:key-of-the-till-1\nrate = 2/s\nburst = 1\n"                  \
     "[caller user]\nunix_uid = 7\n"                                                                \
     "[caller group]\nunix_gid = 8\n"                                                               \
-    "[caller both]\napi_key = literal:key-of-the-both\nunix_uid = 7\nunix_gid = 8\n"
+    "[caller both]\napi_key = literal:key-of-the-both-1\nunix_uid = 7\nunix_gid = 8\n"
 
 /* As user:password in base64. */
 #define BASIC_SHOP   "Basic eDprZXktb2YtdGhlLXNob3AtMQ=="
@@ -188,7 +188,8 @@ static int setup_certificates(void **state)
         "[caller named]\napi_key = literal:key-of-the-named\ntls_subject = CN=shop,O=Example\n"
         "[caller pinned]\napi_key = literal:key-of-the-pinned\ntls_fingerprint = 01" ZEROS
         ", 02" ZEROS "\n"
-        "[caller both]\napi_key = literal:key-of-the-both\ntls_subject = CN=till\ntls_fingerprint "
+        "[caller both]\napi_key = literal:key-of-the-both-1\ntls_subject = "
+        "CN=till\ntls_fingerprint "
         "= 03" ZEROS "\n"
         "[caller keyed]\napi_key = literal:key-of-the-shop-1\n");
 }
