@@ -46,6 +46,8 @@ static void what_points_into_the_upstream_points_through_the_route(void **state)
         {"https://API.example.com:443/v1/payments/7?a=b&c#d", "/pay/payments/7?a=b&c#d"},
         {"HTTPS://api.example.com/v1/x", "/pay/x"},
         {"/v1/payments/7", "/pay/payments/7"},
+        {"//api.example.com/v1/x?y", "/pay/x?y"},
+        {"//API.example.com:443/v1/x", "/pay/x"},
         {"/v1/payments//7?q", "/pay/payments//7?q"},
         {"/v1", "/pay/"},
         {"/v1/", "/pay/"},
@@ -68,7 +70,12 @@ static void what_points_elsewhere_stays_as_it_is(void **state)
         {"http://api.example.com:443/v1/x", NULL},
         {"https://api.example.com.evil/v1/x", NULL},
         {"https://user@api.example.com/v1/x", NULL},
-        {"//api.example.com/v1/x", NULL},
+        {"//api.example.com", NULL},
+        {"//api.example.com:80/v1/x", NULL},
+        {"//evil.example/v1/x", NULL},
+        {"//user@api.example.com/v1/x", NULL},
+        {"//", NULL},
+        {"///v1/x", NULL},
         {"https:/v1/x", NULL},
         {"https:///v1/x", NULL},
         {"ftp://api.example.com/v1/x", NULL},
@@ -117,7 +124,10 @@ static void without_a_base_everything_of_the_origin_is_inside(void **state)
         {"/x", "/pay/x"},
         {"http://127.0.0.1/x", NULL},
         {"http://localhost:8080/x", NULL},
-        {"//127.0.0.1:8080/x", NULL},
+        {"//127.0.0.1:8080/x", "/pay/x"},
+        {"//127.0.0.1:8080", "/pay/"},
+        {"//127.0.0.1:8080//evil.example", "/pay//evil.example"},
+        {"//127.0.0.1/x", NULL},
     };
     check("path = /pay\nupstream = http://127.0.0.1:8080/", NULL, cases, ARRAY_SIZE(cases));
 }
@@ -129,6 +139,10 @@ static void a_route_for_everything_adds_no_prefix(void **state)
         {"https://api.example.com/v1/x", "/x"},
         {"https://api.example.com/v1", "/"},
         {"https://api.example.com/v1?x", "/?x"},
+        {"https://api.example.com/v1//evil.example/x", NULL}, /* would name a host */
+        {"/v1//evil.example/x", NULL},
+        {"/v1/\\evil.example/x", NULL},
+        {"/v1/x//evil.example", "/x//evil.example"},
     };
     check("upstream = https://api.example.com/v1", NULL, cases, ARRAY_SIZE(cases));
 }
