@@ -206,7 +206,7 @@ struct connection {
     struct group *group;
     struct trust *trust;
     CURL *easy;
-    bool tls;
+    bool tls;     /* its bytes go through it, be it the proxy's only */
     bool drained; /* the last read took all that had come; only with TLS */
     struct crypto_tls watch;
     curl_socket_t fd;
@@ -399,6 +399,7 @@ static void set_options(struct connection *conn, const struct origin *o, int64_t
     (void)curl_easy_setopt(e, CURLOPT_PROXY_CAINFO, NULL);
     (void)curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* it would take ours for another's */
     (void)curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    (void)curl_easy_setopt(e, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     (void)curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_ssl_context);
     (void)curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, conn);
     if (o->client_cert)
@@ -425,7 +426,7 @@ struct connection *connector_connect(struct connector *c, const struct origin *o
     *conn = (struct connection){.group = g,
                                 .trust = trust_for(c, origin),
                                 .easy = curl_easy_init(),
-                                .tls = origin->tls,
+                                .tls = origin->tls || connector_is_tls(text_of(origin->proxy)),
                                 .done = done,
                                 .arg = arg};
     if (conn->trust)

@@ -92,7 +92,9 @@ ssize_t connection_send(struct connection *conn, const void *data, size_t size);
 /* The socket, for watching. */
 int connection_fd(const struct connection *conn);
 
-/* TLS holds bytes back that no event announces: read until EAGAIN. */
+/*
+ * TLS, be it a proxy's only: it holds bytes back that no event announces, so read until EAGAIN.
+ */
 bool connection_is_tls(const struct connection *conn);
 
 /*

@@ -266,10 +266,12 @@ static int set_tls(struct fetch *f, const struct fetch_request *request)
 {
     if (open_stores(f, request) || SET(f, CURLOPT_SSL_VERIFYPEER, 1L) ||
         SET(f, CURLOPT_SSL_VERIFYHOST, 2L) ||
-        SET(f, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) || SET(f, CURLOPT_CAINFO, NULL) ||
-        SET(f, CURLOPT_CAPATH, NULL) || SET(f, CURLOPT_PROXY_CAINFO, NULL) ||
-        SET(f, CURLOPT_PROXY_CAPATH, NULL) || SET(f, CURLOPT_CA_CACHE_TIMEOUT, 0L) ||
-        SET(f, CURLOPT_SSL_CTX_FUNCTION, on_ssl_context) || SET(f, CURLOPT_SSL_CTX_DATA, f))
+        SET(f, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) ||
+        SET(f, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) ||
+        SET(f, CURLOPT_CAINFO, NULL) || SET(f, CURLOPT_CAPATH, NULL) ||
+        SET(f, CURLOPT_PROXY_CAINFO, NULL) || SET(f, CURLOPT_PROXY_CAPATH, NULL) ||
+        SET(f, CURLOPT_CA_CACHE_TIMEOUT, 0L) || SET(f, CURLOPT_SSL_CTX_FUNCTION, on_ssl_context) ||
+        SET(f, CURLOPT_SSL_CTX_DATA, f))
         return -1;
     if (!request->client_cert)
         return 0;

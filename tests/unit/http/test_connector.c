@@ -142,6 +142,52 @@ static void a_configured_proxy_is_asked_for_a_tunnel(void **state UNUSED)
     wire_close(&proxy);
 }
 
+static void use_tls_proxy(char address[64])
+{
+    (void)snprintf(address, 64, "https://127.0.0.1:%u", bed.port);
+    bed.origin = (struct origin){.url = "http://api.example.com:80",
+                                 .proxy = address,
+                                 .proxy_trusted = ca_store_open(identity.ca_file)};
+}
+
+static void a_proxy_may_speak_tls(void **state UNUSED)
+{
+    struct attempt a;
+    struct tls_peer proxy;
+    char address[64];
+    use_tls_proxy(address);
+    begin(&a, TIMEOUT_MS);
+    tls_peer_accept(&proxy, bed.fd, &identity);
+    tls_peer_expect(&proxy, "CONNECT api.example.com:80 HTTP/1.1\r\n");
+    tls_peer_say(&proxy, "HTTP/1.1 200 Go ahead\r\n\r\n");
+    AWAIT(a.calls > 0);
+    assert_int_equal(a.result, CONNECT_OK);
+    assert_true(connection_is_tls(a.conn));
+    assert_int_equal(connection_send(a.conn, "to", 2), 2);
+    tls_peer_expect(&proxy, "Host: api.example.com:80\r\nProxy-Connection: Keep-Alive\r\n\r\nto");
+    tls_peer_say(&proxy, "fro");
+    expect_bytes(a.conn, "fro");
+    connection_close(a.conn);
+    tls_peer_close(&proxy);
+    ca_store_unref(bed.origin.proxy_trusted);
+}
+
+static void a_proxy_must_be_trusted(void **state UNUSED)
+{
+    struct attempt a;
+    struct tls_peer proxy;
+    char address[64];
+    use_tls_proxy(address);
+    ca_store_unref(bed.origin.proxy_trusted);
+    bed.origin.proxy_trusted = ca_store_open(connector_ca_file(NULL)); /* does not know ours */
+    begin(&a, TIMEOUT_MS);
+    tls_peer_begin(&proxy, bed.fd, &identity);
+    AWAIT((SSL_accept(proxy.ssl), a.calls > 0));
+    assert_int_not_equal(a.result, CONNECT_OK);
+    tls_peer_close(&proxy);
+    ca_store_unref(bed.origin.proxy_trusted);
+}
+
 /* ---- failures ---- */
 
 static void nobody_there_is_unreachable(void **state UNUSED)
@@ -461,6 +507,8 @@ int main(void)
         TEST(each_is_a_connection_of_its_own),
         TEST(the_environments_proxy_is_ignored),
         TEST(a_configured_proxy_is_asked_for_a_tunnel),
+        TEST(a_proxy_may_speak_tls),
+        TEST(a_proxy_must_be_trusted),
         TEST(nobody_there_is_unreachable),
         TEST(a_silent_tls_peer_is_a_timeout),
         TEST(another_protocol_is_a_tls_failure),
