@@ -196,6 +196,7 @@ void attempt_begin(struct token_source *s, bool ordered, int64_t now_ms)
         .ordered = ordered,
         .utc_date = s->utc_date,
         .patience_ms = s->env.patience_ms,
+        .covered_ms = s->token ? s->token->late_ms : 0,
     };
     if (s->sharing.postponed_ms) /* which has taken a part of it */
         s->attempt.patience_ms -= now_ms - s->sharing.postponed_ms;
@@ -219,11 +220,16 @@ static int take_token(struct token_source *s, const struct token_reply *reply, i
 
 static void succeed(struct token_source *s, const struct token_reply *reply, int64_t now_ms)
 {
-    if (reply->refresh) /* kept before the token is used: the old one is never sent again */
+    if (reply->refresh) { /* kept before the token is used: the old one is never sent again */
+        bool same = s->attempt.sent && secret_equal(reply->refresh, secret_bytes(s->attempt.sent));
         source_keep_chain(s, secret_ref(reply->refresh),
                           reply->refresh_lifetime_ms ? now_ms + reply->refresh_lifetime_ms
                                                      : INT64_MAX);
-    s->chain.sent = false; /* the provider has answered: it is good for another time */
+        if (s->attempt.sent && !same)
+            source_spend(s, s->attempt.sent);
+    }
+    if (s->attempt.sent)
+        s->chain.sent = false; /* the provider has answered: it is good for another time */
     if (take_token(s, reply, now_ms)) {
         attempt_back_off(s, TOKEN_UNAVAILABLE, "out of memory", 0, now_ms);
         return;
@@ -264,6 +270,7 @@ static bool prepare_second(struct token_source *s, const struct token_reply *rep
      * second use for theft. The grant does without it.
      */
     source_keep_chain(s, NULL, INT64_MAX);
+    source_spend(s, a->sent);
     secret_unref(a->sent);
     a->sent = NULL;
     return true;
@@ -272,6 +279,8 @@ static bool prepare_second(struct token_source *s, const struct token_reply *rep
 static void fail(struct token_source *s, const struct token_reply *reply, int64_t now_ms)
 {
     char reason[REASON_SIZE];
+    if (s->attempt.sent)
+        s->chain.sent = false; /* nobody has a new one: without a grant it is tried again */
     if (prepare_second(s, reply) && now_ms < s->attempt.deadline_ms && has_quota(s, now_ms)) {
         if (!sharing_mark(s, now_ms))
             attempt_send(s, now_ms);

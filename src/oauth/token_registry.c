@@ -109,6 +109,12 @@ static int ask_store(void *ctx, const struct token_ask *question, int64_t now_ms
     return token_share_ask(e->share, question, now_ms);
 }
 
+static void abandon_question(void *ctx)
+{
+    struct entry *e = ctx;
+    token_share_abandon(e->share);
+}
+
 static void unlock_store(void *ctx)
 {
     struct entry *e = ctx;
@@ -174,6 +180,7 @@ static struct entry *entry_new(struct token_registry *r, struct config *config, 
         .ctx = e, .start = start_fetch, .published = on_published, .random = random_number};
     if (r->store) {
         env.ask = ask_store;
+        env.abandon = abandon_question;
         env.unlock = unlock_store;
         env.patience_ms = token_store_patience(r->store);
         env.store_is_shared = token_store_is_shared(r->store);

@@ -153,7 +153,7 @@ static int seal_entry(struct token_share *s, const struct token_ask *question, i
 
 int token_share_ask(struct token_share *s, const struct token_ask *question, int64_t now_ms)
 {
-    token_store_cancel(&s->op); /* a load that somebody has stopped waiting for */
+    token_store_cancel(&s->op); /* one at a time, whatever happens */
     if (question->verb == STORE_SAVE && seal_entry(s, question, now_ms))
         return -1;
     s->in_old = false;
@@ -168,6 +168,12 @@ int token_share_ask(struct token_share *s, const struct token_ask *question, int
                               .patience_ms = question->patience_ms,
                               .done = on_done};
     return token_store_ask(s->options.store, &s->op);
+}
+
+/* A right to fetch that comes all the same is not extended, so that it ends by itself. */
+void token_share_abandon(struct token_share *s)
+{
+    token_store_cancel(&s->op);
 }
 
 bool token_share_is_busy(const struct token_share *s)

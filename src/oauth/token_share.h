@@ -35,6 +35,7 @@ void token_share_free(struct token_share *s);
 /* See token_source.h, env. */
 WARN_UNUSED int token_share_ask(struct token_share *s, const struct token_ask *question,
                                 int64_t now_ms);
+void token_share_abandon(struct token_share *s);
 void token_share_unlock(struct token_share *s);
 
 /* True while a question is under way. */

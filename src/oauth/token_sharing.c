@@ -8,6 +8,8 @@ enum {
     PATIENCE_MAX_MS = 1000, /* where no request waits */
     SAVE_AGAIN_MS = 5000,
     OVERTAKEN_MAX = 3,
+    MARK_GOOD_MS = 5000,      /* after that others may think that its sender is dead */
+    SENDER_SILENT_MS = 20000, /* and after that, and the time of a request, they act on it */
 };
 
 #define KEEP_CHAIN_MS (INT64_C(400) * 24 * 3600 * 1000)
@@ -24,6 +26,7 @@ static int ask(struct token_source *s, enum token_step step, const struct token_
     /* even if no answer comes, it may have been saved */
     s->chain.shared |= question->verb == STORE_SAVE;
     s->sharing.step = step;
+    s->sharing.hurry_ms = 0;
     return 0;
 }
 
@@ -33,8 +36,8 @@ static int64_t patience_aside(const struct token_source *s)
     return s->env.patience_ms / 2;
 }
 
-/* Of a request, with a load that runs already. */
-static int64_t patience_with_load(const struct token_source *s)
+/* Of a request, with all that runs already. */
+static int64_t patience_aside_at_most(const struct token_source *s)
 {
     return s->env.patience_ms * 4 / 5;
 }
@@ -43,7 +46,7 @@ static int64_t patience_with_load(const struct token_source *s)
  */
 static int64_t patience(const struct token_source *s, int64_t now_ms)
 {
-    int64_t spare = s->token ? (s->token->late_ms - now_ms) / 4 : 0;
+    int64_t spare = (s->attempt.covered_ms - now_ms) / 4;
     if (spare > PATIENCE_MAX_MS)
         spare = PATIENCE_MAX_MS;
     return spare > s->attempt.patience_ms ? spare : s->attempt.patience_ms;
@@ -198,18 +201,23 @@ static bool take_token(struct token_source *s, const struct token_entry *e, int6
 }
 
 /*
- * The store's word counts: what is newer there was made of what was here, or came first. Only what
- * a reload has brought it knows nothing of.
+ * False: what is here is newer. The store's word counts: what is newer there was made of what was
+ * here, or came first. Only what a reload has brought it knows nothing of, nor of what came here
+ * for a refresh token that it still has: that could not be saved before somebody else wrote, or an
+ * older save came late.
  */
-static void take_chain(struct token_source *s, const struct token_entry *e)
+static bool take_chain(struct token_source *s, const struct token_entry *e)
 {
     if (s->chain.inherited || s->chain.awaited)
-        return;
+        return false;
+    s->utc_date = e->utc_date;
+    token_quota_unpack(&s->quota, e->marks, e->mark_count);
+    if (source_has_spent(s, e->refresh))
+        return false;
     source_keep_chain(s, secret_ref(e->refresh), e->refresh_expires_ms);
     s->chain.sent = e->refresh_sent;
     s->chain.shared = true;
-    s->utc_date = e->utc_date;
-    token_quota_unpack(&s->quota, e->marks, e->mark_count);
+    return true;
 }
 
 /* Takes over what is newer than what was known. */
@@ -223,15 +231,15 @@ static enum found take(struct token_source *s, const struct token_told *told, in
         return FOUND_NOTHING;
     }
     s->sharing.generation = told->generation;
-    if (!e)
+    if (!e) { /* nobody knows what its writer has done with the refresh token */
+        s->chain.sent |= s->chain.shared && !s->chain.inherited;
         return FOUND_NOTHING;
-    take_chain(s, e);
-    if (told->old_key)
+    }
+    bool to_save = !take_chain(s, e) || told->old_key;
+    if (to_save)
         sharing_note_unsaved(s, now_ms);
     if (take_token(s, e, now_ms)) {
-        /* what is here is what is there: were it saved again, all others would have to look again
-         */
-        s->sharing.unsaved = told->old_key || s->chain.inherited || s->chain.awaited;
+        s->sharing.unsaved = to_save; /* saved again it would be news to all others */
         return FOUND_TOKEN;
     }
     if (!e->failed || now_ms >= e->failure.retry_ms)
@@ -272,6 +280,23 @@ bool sharing_lock(struct token_source *s, int64_t now_ms)
     return true;
 }
 
+/*
+ * True while whoever has sent the refresh token may still say what came of it. Sent again before
+ * that, the token would be taken for a stolen one, and the one that came for it would die as well.
+ * A right to fetch that only ends with its holder says at once that the sender has died.
+ */
+static bool must_await_sender(struct token_source *s, int64_t now_ms)
+{
+    struct sharing *sh = &s->sharing;
+    if (!s->chain.sent || source_has_grant(s) || !s->env.store_is_shared)
+        return false;
+    if (sh->silent != sh->generation) {
+        sh->silent = sh->generation;
+        sh->silent_ms = now_ms;
+    }
+    return now_ms < sh->silent_ms + SENDER_SILENT_MS + s->provider->token_timeout;
+}
+
 /* Another instance fetches: its result comes as news, or is found by looking. */
 static void wait_for_other(struct token_source *s, int64_t now_ms)
 {
@@ -284,11 +309,22 @@ static void wait_for_other(struct token_source *s, int64_t now_ms)
     s->sharing.step = STEP_WAITING;
 }
 
+/* The sender needs the right to fetch for saying it. */
+static void wait_for_sender(struct token_source *s, int64_t now_ms)
+{
+    s->attempt.sender_silent = true;
+    s->sharing.locked = false;
+    s->env.unlock(s->env.ctx);
+    wait_for_other(s, now_ms);
+}
+
 static void on_locked(struct token_source *s, const struct token_told *told, int64_t now_ms)
 {
     s->sharing.locked = told->status == STORE_OK;
+    s->attempt.sender_silent = false;
     if (told->status == STORE_AWAY) {
         s->attempt.alone = true;
+        s->sharing.silent = 0; /* nobody could have said it */
         attempt_go(s, now_ms);
         return;
     }
@@ -302,12 +338,15 @@ static void on_locked(struct token_source *s, const struct token_told *told, int
     if (found == FOUND_TOKEN && !enough) { /* of use until there is a newer one */
         token_slot_put(s->slot, s->token);
         s->env.published(s->env.ctx);
+        s->attempt.covered_ms = s->token->late_ms;
         attempt_enter(s, now_ms);
     }
     if (enough)
         end_by(s, found, told, now_ms);
     else if (held)
         wait_for_other(s, now_ms);
+    else if (must_await_sender(s, now_ms))
+        wait_for_sender(s, now_ms);
     else
         attempt_go(s, now_ms);
 }
@@ -318,7 +357,9 @@ bool sharing_allows_chain(const struct token_source *s)
 {
     if (s->chain.sent && source_has_grant(s))
         return false; /* it may be used up, and a second use would be taken for theft */
-    return !(s->attempt.alone && s->env.store_is_shared && s->chain.shared);
+    /* nor is it sent where the store, which has it, cannot note that */
+    return !(s->env.ask && s->attempt.alone && s->chain.shared &&
+             (s->env.store_is_shared || source_has_grant(s)));
 }
 
 /* The store could not note it, so that nobody would know that the refresh token was sent. */
@@ -369,6 +410,10 @@ static void on_marked(struct token_source *s, const struct token_told *told, int
         s->attempt.alone |= told->status == STORE_AWAY;
         save_later(s, now_ms);
         go_unmarked(s, now_ms);
+    } else if (s->attempt.sent && now_ms >= s->attempt.asked_ms + MARK_GOOD_MS) {
+        saved(s);
+        s->attempt.patience_ms = s->env.patience_ms;
+        begin_again(s, now_ms); /* this process stood still: somebody else may have sent it */
     } else {
         saved(s);
         s->attempt.marked = true;
@@ -427,7 +472,8 @@ void token_source_told(struct token_source *s, const struct token_told *told, in
 {
     enum token_step step = s->sharing.step;
     s->sharing.step = STEP_NONE;
-    s->attempt.patience_ms -= now_ms - s->attempt.asked_ms;
+    if (now_ms >= s->attempt.covered_ms)
+        s->attempt.patience_ms -= now_ms - s->attempt.asked_ms;
     if (step == STEP_LOADING) {
         on_loaded(s, told, now_ms);
     } else if (step == STEP_REJOINING) {
@@ -462,13 +508,38 @@ bool sharing_is_busy(const struct token_source *s)
     return step == STEP_LOADING || step == STEP_REJOINING || step == STEP_SETTLING;
 }
 
+static bool asks_for_attempt(const struct token_source *s)
+{
+    enum token_step step = s->sharing.step;
+    return step == STEP_LOCKING || step == STEP_MARKING || step == STEP_KEEPING;
+}
+
+/* It was asked with the patience of those who have a token, which the API has refused since. */
+void sharing_hurry(struct token_source *s, int64_t now_ms)
+{
+    int64_t left = s->attempt.patience_ms > 0 ? s->attempt.patience_ms : 1;
+    s->attempt.covered_ms = 0;
+    if (asks_for_attempt(s) && !s->sharing.hurry_ms)
+        s->sharing.hurry_ms = now_ms + left;
+}
+
+static void hurry(struct token_source *s, int64_t now_ms)
+{
+    struct token_told away = {.status = STORE_AWAY};
+    s->env.abandon(s->env.ctx);
+    token_source_told(s, &away, now_ms);
+}
+
 bool sharing_postpones_too_long(struct token_source *s, int64_t now_ms)
 {
     if (!s->sharing.postponed_ms)
         s->sharing.postponed_ms = now_ms;
-    if (s->sharing.step != STEP_LOADING || now_ms < s->sharing.postponed_ms + patience_with_load(s))
+    if (now_ms < s->sharing.postponed_ms + patience_aside_at_most(s))
         return false;
+    if (s->sharing.step != STEP_LOADING)
+        save_later(s, now_ms);
     s->sharing.step = STEP_NONE;
+    s->env.abandon(s->env.ctx);
     return true;
 }
 
@@ -476,10 +547,13 @@ static void poll_other(struct token_source *s, int64_t now_ms)
 {
     if (now_ms < s->attempt.poll_ms && now_ms < s->attempt.deadline_ms)
         return;
+    const char *reason = s->attempt.sender_silent
+                             ? "another instance has sent the refresh token, and has not said yet "
+                               "what came of it"
+                             : "another instance has been fetching it for too long";
     s->sharing.step = STEP_NONE;
     if (now_ms >= s->attempt.deadline_ms)
-        attempt_back_off(s, TOKEN_UNAVAILABLE, "another instance has been fetching it for too long",
-                         0, now_ms);
+        attempt_back_off(s, TOKEN_UNAVAILABLE, reason, 0, now_ms);
     else if (!sharing_lock(s, now_ms))
         attempt_go(s, now_ms);
 }
@@ -491,6 +565,8 @@ void sharing_run(struct token_source *s, int64_t now_ms)
     struct token_ask lock = {.verb = STORE_LOCK, .patience_ms = patience_aside(s)};
     if (sh->step == STEP_WAITING) {
         poll_other(s, now_ms);
+    } else if (asks_for_attempt(s) && sh->hurry_ms && now_ms >= sh->hurry_ms) {
+        hurry(s, now_ms);
     } else if (sh->step == STEP_NONE && sh->look && now_ms >= sh->look_ms) {
         sh->look = false;
         /* when it is away: that it is back will be news */
@@ -510,8 +586,10 @@ int64_t sharing_next(const struct token_source *s)
     if (sh->step == STEP_WAITING)
         return s->attempt.poll_ms < s->attempt.deadline_ms ? s->attempt.poll_ms
                                                            : s->attempt.deadline_ms;
-    if (sh->step == STEP_LOADING && sh->postponed_ms)
-        return sh->postponed_ms + patience_with_load(s);
+    if (asks_for_attempt(s))
+        return sh->hurry_ms ? sh->hurry_ms : INT64_MAX;
+    if (sharing_is_busy(s) && sh->postponed_ms)
+        return sh->postponed_ms + patience_aside_at_most(s);
     if (sh->step != STEP_NONE)
         return INT64_MAX;
     int64_t look = sh->look ? sh->look_ms : INT64_MAX;

@@ -1,6 +1,7 @@
 #include "oauth/token_source.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "oauth/token_log.h"
@@ -43,6 +44,26 @@ void source_keep_chain(struct token_source *s, struct secret *token, int64_t exp
     s->chain = (struct chain){.token = token, .expires_ms = expires_ms};
 }
 
+void source_spend(struct token_source *s, const struct secret *refresh_token)
+{
+    unsigned char *hash = s->spent.hashes[s->spent.count % SPENT_MAX];
+    if (!source_has_spent(s, refresh_token) &&
+        crypto_sha256(secret_bytes(refresh_token), hash) == 0)
+        s->spent.count++;
+}
+
+bool source_has_spent(const struct token_source *s, const struct secret *refresh_token)
+{
+    unsigned char hash[SHA256_SIZE];
+    size_t count = s->spent.count < SPENT_MAX ? s->spent.count : SPENT_MAX;
+    if (!refresh_token || crypto_sha256(secret_bytes(refresh_token), hash))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(s->spent.hashes[i], hash, sizeof(hash)) == 0)
+            return true;
+    return false;
+}
+
 int source_take_token(struct token_source *s, struct secret *value, int64_t obtained_ms,
                       int64_t expires_ms)
 {
@@ -74,6 +95,7 @@ static void lose_token(struct token_source *s)
     token_unref(s->token);
     s->token = NULL;
     s->used = false;
+    s->attempt.covered_ms = 0;
     if (s->state == TOKEN_STATE_READY)
         source_set_state(s, TOKEN_STATE_EMPTY);
     else if (s->state == TOKEN_STATE_REFRESHING)
@@ -156,10 +178,10 @@ int64_t token_source_run(struct token_source *s, int64_t now_ms)
 {
     bool wanted = read_mail(s) || s->sharing.postponed_ms != 0;
     check_expiry(s, now_ms);
+    if (wanted)
+        sharing_hurry(s, now_ms);
     sharing_run(s, now_ms);
-    if (!wanted || !sharing_is_busy(s))
-        s->sharing.postponed_ms = 0;
-    else if (sharing_postpones_too_long(s, now_ms))
+    if (wanted && sharing_is_busy(s) && sharing_postpones_too_long(s, now_ms))
         attempt_begin(s, false, now_ms);
     if (s->sharing.order_waits && !sharing_is_busy(s)) {
         s->sharing.order_waits = false;
@@ -167,6 +189,8 @@ int64_t token_source_run(struct token_source *s, int64_t now_ms)
     } else if (is_due(s, wanted, now_ms)) {
         attempt_begin(s, false, now_ms);
     }
+    if (!wanted || !sharing_is_busy(s))
+        s->sharing.postponed_ms = 0;
     return next_event(s);
 }
 
@@ -297,6 +321,7 @@ void token_source_inherit(struct token_source *s, struct token_source *old)
         s->chain.awaited = true;
     } else {
         source_keep_chain(s, old->chain.token, old->chain.expires_ms);
+        s->spent = old->spent;
         s->chain.sent = old->chain.sent;
         s->chain.shared = old->chain.shared;
         old->chain.token = NULL;

@@ -85,6 +85,8 @@ struct token_source_env {
      * -1: the store is away. NULL: there is none.
      */
     int (*ask)(void *ctx, const struct token_ask *question, int64_t now_ms);
+    /* Its answer is not waited for any more. */
+    void (*abandon)(void *ctx);
     /* Gives the right to fetch back; while it is held, the environment extends it. */
     void (*unlock)(void *ctx);
     int64_t patience_ms;  /* how long requests may wait for the store; 0: STORE_PATIENCE_MS */

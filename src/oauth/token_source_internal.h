@@ -8,6 +8,7 @@
 #ifndef OAUTH_TOKEN_SOURCE_INTERNAL_H
 #define OAUTH_TOKEN_SOURCE_INTERNAL_H
 
+#include "base/crypto.h"
 #include "oauth/backoff.h"
 #include "oauth/token_quota.h"
 #include "oauth/token_source.h"
@@ -40,9 +41,11 @@ struct attempt {
     bool marked;         /* the store knows that it began */
     int64_t asked_ms;    /* when the store was asked */
     int64_t patience_ms; /* what the store may still take of a waiting request's time */
+    int64_t covered_ms;  /* until then requests have a token meanwhile; 0: they have none */
     int64_t poll_ms;     /* when to look again whether the other instance is done */
     int64_t pause_ms;    /* before that */
     unsigned overtaken;  /* marks that came too late */
+    bool sender_silent;  /* it waits for who has sent the refresh token, and not for a fetch */
 };
 
 /* Refresh tokens: the configured one, or the one that the last reply brought. */
@@ -55,6 +58,17 @@ struct chain {
     bool inherited;       /* over a reload: what the store has under this source's name is older */
 };
 
+/*
+ * The last refresh tokens that this instance must not send again, as hashes: used up, or perhaps.
+ * The store may still have them: a save comes late, or is lost, or an older file is put back.
+ */
+enum { SPENT_MAX = 8 };
+
+struct spent {
+    unsigned char hashes[SPENT_MAX][SHA256_SIZE];
+    size_t count; /* ever */
+};
+
 /* What is known of the store. */
 struct sharing {
     enum token_step step;
@@ -65,8 +79,12 @@ struct sharing {
     int64_t look_ms;      /* when to look */
     bool unsaved;         /* something is known here that the store does not have */
     int64_t again_ms;     /* when to try to save it again */
+    int64_t hurry_ms;     /* when the answer is not waited for any more; 0: the store knows */
     int64_t postponed_ms; /* since when a request waits until the store has answered; 0: none */
     bool order_waits;     /* an operator's order does */
+    /* The entry that says that the refresh token was sent and not what came of it; 0: none. */
+    uint64_t silent;
+    int64_t silent_ms; /* when that was seen first, with the right to fetch */
 };
 
 struct token_source {
@@ -81,6 +99,7 @@ struct token_source {
     struct secret *rejected; /* the last token that the API refused */
     bool used;               /* a request has used the token */
     struct chain chain;
+    struct spent spent;
     bool utc_date; /* the date that the envelope last succeeded with */
 
     struct attempt attempt;
@@ -118,6 +137,10 @@ void source_publish(struct token_source *s);
 
 /* Takes the reference. */
 void source_keep_chain(struct token_source *s, struct secret *token, int64_t expires_ms);
+
+/* The refresh token is not to be sent again; is that so? NULL is not. */
+void source_spend(struct token_source *s, const struct secret *refresh_token);
+bool source_has_spent(const struct token_source *s, const struct secret *refresh_token);
 
 /* ---- token_attempt.c ---- */
 
@@ -167,6 +190,9 @@ void sharing_note_unsaved(struct token_source *s, int64_t now_ms);
 
 /* True while a question outside of attempts keeps one from beginning. */
 bool sharing_is_busy(const struct token_source *s);
+
+/* A request waits for what the store is asked about an attempt. */
+void sharing_hurry(struct token_source *s, int64_t now_ms);
 
 /* A request waits meanwhile. True when that is long enough: the attempt is to begin. */
 bool sharing_postpones_too_long(struct token_source *s, int64_t now_ms);

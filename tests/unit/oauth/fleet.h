@@ -41,17 +41,20 @@ static void check_reason(struct fleet_truth *t)
     t->excused = false;
 }
 
-static void note_sent(const struct fleet_node *n)
+static unsigned char *fate_of(const struct fleet_node *n)
 {
     long number = strtol(n->sent + 1, NULL, 10);
-    struct fleet_truth *t = truth_of(n);
     CHECK(number >= 0 && number < tokens_max());
-    if (t->sent[number]) {
-        f->twice++;
-        /* where there is nothing else, an answer that was lost leaves no choice */
-        CHECK(!may_grant() && troubled());
-    }
-    t->sent[number] = true;
+    return &truth_of(n)->fates[number];
+}
+
+static void note_sent(const struct fleet_node *n)
+{
+    unsigned char *fate = fate_of(n);
+    f->twice[*fate] += *fate != FATE_NONE;
+    if (*fate != FATE_NONE) /* nobody may have the next one, or get it */
+        CHECK(!may_grant() && *fate != FATE_IN_FLIGHT && *fate != FATE_ANSWERED);
+    *fate = FATE_IN_FLIGHT;
 }
 
 static int start(void *ctx, const struct fetch_request *request, struct error *err)
@@ -96,6 +99,8 @@ static void answer(struct fleet_node *n)
     n->fetching = false;
     truth_of(n)->in_flight--;
     truth_of(n)->excused |= n->lost;
+    if (n->sent[0])
+        *fate_of(n) = n->lost ? FATE_LOST : FATE_ANSWERED;
     token_source_fetched(n->source, &response, local_now(n));
     run(n);
 }
@@ -122,9 +127,8 @@ static int64_t done_at(int64_t when_ms, int64_t takes_us)
 static int ask(void *ctx, const struct token_ask *question, int64_t now_ms)
 {
     struct fleet_node *n = ctx;
-    CHECK(!n->asking || n->question.verb == STORE_LOAD);
+    CHECK(!n->asking);
     CHECK(question->patience_ms > 0);
-    n->asking = false;
     if (f->now_ms < instance_of(n)->away_ms)
         return -1;
     f->questions++;
@@ -143,6 +147,11 @@ static int ask(void *ctx, const struct token_ask *question, int64_t now_ms)
     n->done_ms = done_at(f->now_ms + 1 + below(slow ? 3000 : 4), f->setting.question_us);
     n->told_ms = n->done_ms + 1 + below(slow ? 3000 : 4);
     return 0;
+}
+
+static void abandon(void *ctx)
+{
+    ((struct fleet_node *)ctx)->asking = false;
 }
 
 static bool is_locked(struct fleet_truth *t, const struct fleet_node *n)
@@ -285,6 +294,7 @@ static void open_node(struct fleet_node *n)
                                    .published = ignore,
                                    .random = source_random,
                                    .ask = ask,
+                                   .abandon = abandon,
                                    .unlock = unlock,
                                    .store_is_shared = true};
     n->source = token_source_new(f->config, 0, f->loop, &env);
@@ -297,8 +307,22 @@ static void open_node(struct fleet_node *n)
     n->run_ms = n->start_ms + 1 + below(10);
 }
 
+/* What it has got, and the store has not, goes with it. */
+static void bury(struct fleet_node *n)
+{
+    const struct fleet_truth *t = truth_of(n);
+    const char *next = strstr(n->answer, "\"r");
+    size_t size = next ? strcspn(next + 1, "\"") : 0;
+    unsigned char *fate = n->sent[0] ? fate_of(n) : NULL;
+    bool stored = next && memmem(t->bytes, t->size, next + 1, size);
+    if (fate && (*fate == FATE_IN_FLIGHT || (*fate == FATE_ANSWERED && !stored)))
+        *fate = FATE_DEAD;
+    n->sent[0] = '\0';
+}
+
 static void close_node(struct fleet_node *n)
 {
+    bury(n);
     truth_of(n)->in_flight -= n->fetching;
     truth_of(n)->excused |= n->fetching;
     token_reader_done(&n->reader);
@@ -447,8 +471,8 @@ static void fleet_open(const struct fleet_setting *setting, uint64_t seed)
     assert_true(f->instances && f->truths && f->nodes && f->heap);
     for (int i = 0; i < setting->sources; i++) {
         f->truths[i].expires_ms = calloc((size_t)tokens_max(), sizeof(int64_t));
-        f->truths[i].sent = calloc((size_t)tokens_max(), sizeof(bool));
-        assert_true(f->truths[i].expires_ms && f->truths[i].sent);
+        f->truths[i].fates = calloc((size_t)tokens_max(), sizeof(bool));
+        assert_true(f->truths[i].expires_ms && f->truths[i].fates);
     }
     for (int i = 0; i < setting->instances; i++)
         f->instances[i].offset_ms = below(1000000000);
@@ -470,7 +494,7 @@ static void fleet_close(void)
         close_node(&f->nodes[i]);
     for (int i = 0; i < f->setting.sources; i++) {
         free(f->truths[i].expires_ms);
-        free(f->truths[i].sent);
+        free(f->truths[i].fates);
     }
     free(f->instances);
     free(f->truths);

@@ -37,6 +37,16 @@ struct fleet_setting {
     struct fleet_faults faults;
 };
 
+/* What became of a refresh token that was sent. */
+enum fleet_fate {
+    FATE_NONE,      /* it was not sent */
+    FATE_IN_FLIGHT, /* its sender waits for the answer */
+    FATE_ANSWERED,  /* its sender has the one that came for it, or the store has */
+    FATE_LOST,      /* its sender knows that the answer was lost */
+    FATE_DEAD,      /* its sender died, and with it what it may have got */
+    FATE_COUNT,
+};
+
 /* One source in one instance. */
 struct fleet_node {
     int instance, number;
@@ -85,9 +95,9 @@ struct fleet_truth {
     struct fleet_node *owner;
     int64_t lock_ms;
 
-    int64_t *expires_ms; /* by token; 0: revoked */
-    bool *sent;          /* refresh tokens that were sent */
-    int tokens;          /* issued; the last is the newest */
+    int64_t *expires_ms;  /* by token; 0: revoked */
+    unsigned char *fates; /* of refresh tokens, enum fleet_fate */
+    int tokens;           /* issued; the last is the newest */
     int refreshes;
     int in_flight;
     int64_t issued_ms;
@@ -111,7 +121,8 @@ struct fleet {
     int64_t fault_ms; /* when the next thing goes wrong */
     bool calm;        /* nothing goes wrong any more */
 
-    uint64_t steps, requests, twice, answered;
+    uint64_t steps, requests, answered;
+    uint64_t twice[FATE_COUNT]; /* refresh tokens sent again, by what had become of them */
     uint64_t questions, saves, messages, late; /* late: an answer that nobody waited for */
     int64_t queue_us;                          /* the longest that a question waited for others */
 };

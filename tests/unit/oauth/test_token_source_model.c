@@ -2,7 +2,10 @@
  * Random sequences of events on the fake clock, with the rules of DESIGN 7 checked after each:
  * at most one fetch, never an expired, refused or forgotten token handed out, no fetch that
  * back-off, quota or a stop forbids, no rotated refresh token sent again, every waiting request
- * answered. A failure prints the seed; the same seed gives the same sequence.
+ * answered. With a store (played_store.h) that is slow, silent, full or away, loses, goes back or
+ * is damaged, and other instances that fetch, also: a request never waits for it longer than its
+ * patience, and what it has of the refresh tokens never becomes older. A failure prints the seed;
+ * the same seed gives the same sequence.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,63 +15,9 @@
 
 #include "oauth/source_bed.h"
 
-enum { SEQUENCES = 120, EVENTS = 250, READERS = 3, TIMES = 4096 };
+#include "oauth/source_model_store.h"
 
-struct waiter {
-    struct token_reader reader;
-    bool waits;
-    int published; /* when it began to wait */
-};
-
-struct model {
-    struct source_bed bed; /* first: the source's ctx points here */
-    uint64_t seed, random_state;
-    const char *lines;
-    struct waiter waiters[READERS];
-
-    int64_t timeout_ms, quota, quota_window_ms; /* of the configuration */
-    uint64_t stop_after;
-    bool may_grant;
-
-    int64_t attempt_ms, sent_ms, deadline_ms; /* of the attempt and request under way */
-    bool responding;                          /* a start now is a second request */
-    bool ordering;                            /* a start now is ordered */
-    bool ordered;                             /* the attempt under way is */
-
-    int64_t not_before_ms; /* what the back-off allows at the earliest */
-    uint64_t transient, refused;
-    bool stopped;
-    int64_t times[TIMES]; /* of the requests */
-    bool free_of_quota[TIMES];
-    size_t time_count;
-
-    int issued, refresh_issued; /* numbers of the last access and refresh token */
-    bool refresh_used_up;       /* the last one failed, or was replaced */
-    int64_t truth_expires_ms[TIMES];
-    uint64_t dead_generation; /* this and all before must not be handed out */
-};
-
-static struct model *m;
-
-/* ---- randomness that can be repeated ---- */
-
-static uint32_t random_number(void)
-{
-    m->random_state = m->random_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return (uint32_t)(m->random_state >> 33);
-}
-
-static uint32_t below(uint32_t limit)
-{
-    return random_number() % limit;
-}
-
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            fail_msg("seed %llu, line %d: %s (%s)", (unsigned long long)m->seed, __LINE__,         \
-                     #condition, m->lines);                                                        \
-    } while (0)
+enum { SEQUENCES = 120, STORE_SEQUENCES = 30, EVENTS = 250 };
 
 /* ---- what a start must not break ---- */
 
@@ -104,6 +53,7 @@ static int start(void *ctx, const struct fetch_request *request, struct error *e
     if (!m->responding) {
         m->attempt_ms = now;
         m->ordered = m->ordering;
+        m->ordering = false;
         CHECK(m->ordered || now >= m->not_before_ms);
         CHECK(m->ordered || !m->stopped);
     }
@@ -111,7 +61,10 @@ static int start(void *ctx, const struct fetch_request *request, struct error *e
         CHECK(counted_since(now - m->quota_window_ms) < (size_t)m->quota);
     CHECK(request->timeout_ms > 0);
     CHECK(now + request->timeout_ms <= m->attempt_ms + m->timeout_ms);
-    check_refresh_token(request);
+    if (m->with_store)
+        check_shared_refresh_token(request);
+    else
+        check_refresh_token(request);
     CHECK(m->time_count < TIMES);
     m->times[m->time_count++] = now;
     m->sent_ms = now;
@@ -180,11 +133,13 @@ static void check_state(void)
     struct token_info info;
     token_source_describe(m->bed.source, &info);
     bool fetching = info.state == TOKEN_STATE_FETCHING || info.state == TOKEN_STATE_REFRESHING;
-    CHECK(fetching == m->bed.under_way);
+    m->ordering &= fetching;
+    bool keeping = fetching && store.asking && store.question.verb == STORE_SAVE;
+    CHECK(m->with_store ? fetching || !m->bed.under_way : fetching == m->bed.under_way);
     if (info.state == TOKEN_STATE_READY || info.state == TOKEN_STATE_REFRESHING ||
         info.state == TOKEN_STATE_RETRYING)
         CHECK(info.token != NULL);
-    else if (info.state != TOKEN_STATE_STOPPED)
+    else if (info.state != TOKEN_STATE_STOPPED && !keeping)
         CHECK(info.token == NULL);
     CHECK(!info.token || bed_now(&m->bed) < info.token->expires_ms);
     CHECK(m->bed.next_ms > bed_now(&m->bed));
@@ -199,16 +154,24 @@ static void check_all(void)
         check_answer(&m->waiters[i]);
     bed_run(&m->bed);
     check_state();
-    for (size_t i = 0; i < READERS; i++)
-        CHECK(!m->waiters[i].waits || m->bed.under_way); /* who waits will be answered */
+    /* who waits will be answered */
+    CHECK(!somebody_waits() || m->bed.under_way || store.asking || m->bed.next_ms != INT64_MAX);
+    CHECK(!somebody_waits() || m->bed.under_way || m->with_store);
 }
 
 /* ---- events ---- */
+
+static bool is_fetching(void)
+{
+    enum token_state state = bed_state(&m->bed);
+    return state == TOKEN_STATE_FETCHING || state == TOKEN_STATE_REFRESHING;
+}
 
 static void respond(const struct fetch_response *response)
 {
     m->responding = true;
     m->bed.under_way = false;
+    m->store_waits_ms = 0;
     token_source_fetched(m->bed.source, response, bed_now(&m->bed));
     m->responding = false;
 }
@@ -216,25 +179,27 @@ static void respond(const struct fetch_response *response)
 /* A failure of the request; the attempt has failed if no second request followed. */
 static void respond_failing(struct fetch_response *response, bool refused, int64_t retry_after_ms)
 {
+    const char *sent = strstr(m->bed.body, "refresh_token=r");
+    if (sent && !m->may_grant) /* the provider did not use it, and it is all there is */
+        m->sent[strtol(sent + 15, NULL, 10)] = false;
     respond(response);
-    if (!m->bed.under_way)
+    if (!is_fetching()) /* no second request follows */
         note_failure(refused, retry_after_ms);
     bed_run(&m->bed);
 }
 
 static void succeed(void)
 {
-    static const int64_t lives[] = {1, 2, 4, 10, 60, 300, 3600, 86400};
-    int64_t life = lives[below(ARRAY_SIZE(lives))];
+    int64_t life;
     char body[256], refresh[64] = "";
-    int number = ++m->issued;
-    CHECK(number < TIMES);
-    m->truth_expires_ms[number] = bed_now(&m->bed) + life * MS_PER_S;
+    int number = issue(&life);
+    const char *sent = strstr(m->bed.body, "refresh_token=r");
     if (below(2)) {
         m->refresh_used_up = false;
         (void)snprintf(refresh, sizeof(refresh), ",\"refresh_token\":\"r%d\"", ++m->refresh_issued);
-    } else if (strstr(m->bed.body, "refresh_token=")) {
+    } else if (sent) {
         m->refresh_used_up = false; /* it may be used again, since no new one came */
+        m->sent[strtol(sent + 15, NULL, 10)] = false;
     }
     (void)snprintf(body, sizeof(body), "{\"access_token\":\"t%d\",\"expires_in\":%lld%s}", number,
                    (long long)life, refresh);
@@ -279,19 +244,42 @@ static void answer(void)
     }
 }
 
+/* Requests that were woken look again, as workers do. */
+static void answer_the_told(void)
+{
+    bool told = false;
+    for (size_t i = 0; i < READERS; i++) {
+        struct waiter *w = &m->waiters[i];
+        if (!w->waits || m->bed.published == w->published)
+            continue;
+        check_answer(w);
+        told = true;
+    }
+    if (told)
+        bed_run(&m->bed);
+}
+
 /* Time passes, in steps that end where something happens. */
 static void advance(void)
 {
     static const int64_t scales[] = {1, 50, 1000, 10000, 100000, 1000000};
-    int64_t end = bed_now(&m->bed) + 1 + below((uint32_t)scales[below(ARRAY_SIZE(scales))]);
+    size_t count = ARRAY_SIZE(scales) - m->with_store; /* which is asked again and again */
+    int64_t end = bed_now(&m->bed) + 1 + below((uint32_t)scales[below((uint32_t)count)]);
     while (bed_now(&m->bed) < end) {
         int64_t next = m->bed.next_ms < end ? m->bed.next_ms : end;
         if (m->bed.under_way && m->deadline_ms < next)
             next = m->deadline_ms;
-        fake_clock_advance(&m->bed.clock, next - bed_now(&m->bed));
+        if (m->with_store && store_next() < next)
+            next = store_next() > bed_now(&m->bed) ? store_next() : bed_now(&m->bed);
+        int64_t passed = next - bed_now(&m->bed);
+        fake_clock_advance(&m->bed.clock, passed);
+        check_patience(passed);
         if (m->bed.under_way && bed_now(&m->bed) >= m->deadline_ms)
             time_out();
+        if (m->with_store)
+            hear_the_store();
         bed_run(&m->bed);
+        answer_the_told();
     }
 }
 
@@ -316,13 +304,17 @@ static void ignore_order(struct token_wait *w, bool success)
 static void order(void)
 {
     static struct token_wait wait;
-    if (m->bed.under_way)
+    if (m->bed.under_way || store.asking)
         return; /* it would join the attempt, and stay in its list */
     wait.done = ignore_order;
     m->ordering = true;
     m->transient = m->refused = 0;
+    if (m->with_store) { /* which may end the attempt before it begins */
+        m->not_before_ms = INT64_MIN;
+        m->stopped = false;
+    }
     token_source_refresh(m->bed.source, &wait, bed_now(&m->bed));
-    m->ordering = false;
+    m->ordering &= m->with_store && is_fetching(); /* the store is asked first */
     list_remove(&wait.link);
 }
 
@@ -330,8 +322,9 @@ static void forget(void)
 {
     struct token_info info;
     token_source_describe(m->bed.source, &info);
-    if (info.token)
-        m->dead_generation = info.token->generation;
+    bool keeping = is_fetching() && store.asking && store.question.verb == STORE_SAVE;
+    if (info.token) /* one that is being stored is not published yet, and stays */
+        m->dead_generation = info.token->generation - keeping;
     token_source_forget(m->bed.source);
 }
 
@@ -351,7 +344,9 @@ static void reload(void)
 static void happen(void)
 {
     uint32_t event = below(100);
-    if (event < 45)
+    if (m->with_store && below(4) == 0)
+        store_happens();
+    else if (event < 45)
         advance();
     else if (event < 80)
         answer();
@@ -367,7 +362,9 @@ static void happen(void)
 
 /* ---- sequences ---- */
 
-static void open_model(const char *lines, uint64_t seed)
+enum sharing { ALONE, ON_ONE_HOST, IN_A_FLEET };
+
+static void open_model(const char *lines, uint64_t seed, enum sharing sharing)
 {
     m = calloc(1, sizeof(*m));
     assert_non_null(m);
@@ -386,6 +383,13 @@ static void open_model(const char *lines, uint64_t seed)
     token_source_free(m->bed.source);
     struct token_source_env env = {
         .ctx = &m->bed, .start = start, .published = bed_published, .random = source_random};
+    m->with_store = sharing != ALONE;
+    m->shared = sharing == IN_A_FLEET;
+    store = (struct played_store){.bed = &m->bed};
+    if (m->with_store) {
+        store_open_for(&m->bed, &env, sharing == IN_A_FLEET);
+        store.random = random_number;
+    }
     m->bed.source = token_source_new(m->bed.config, 0, m->bed.loop, &env);
     assert_non_null(m->bed.source);
     for (size_t i = 0; i < READERS; i++)
@@ -402,11 +406,19 @@ static void close_model(void)
     m = NULL;
 }
 
-static void explore(const char *lines, uint64_t first_seed)
+/* BEARERD_MODEL_SEQUENCES plays more of them. */
+static int sequences(enum sharing sharing)
 {
-    int answered = 0, failed = 0;
-    for (uint64_t seed = first_seed; seed < first_seed + SEQUENCES; seed++) {
-        open_model(lines, seed);
+    const char *wanted = getenv("BEARERD_MODEL_SEQUENCES");
+    int count = sharing == ALONE ? SEQUENCES : STORE_SEQUENCES;
+    return wanted ? (int)strtol(wanted, NULL, 10) : count;
+}
+
+static void explore_with(const char *lines, uint64_t first_seed, enum sharing sharing)
+{
+    int answered = 0, failed = 0, count = sequences(sharing);
+    for (uint64_t seed = first_seed; seed < first_seed + (uint64_t)count; seed++) {
+        open_model(lines, seed, sharing);
         for (int i = 0; i < EVENTS; i++) {
             happen();
             check_all();
@@ -415,7 +427,12 @@ static void explore(const char *lines, uint64_t first_seed)
         failed += (int)m->time_count - m->issued;
         close_model();
     }
-    assert_true(answered > SEQUENCES && failed > SEQUENCES); /* else it explored nothing */
+    assert_true(answered > count && failed > count); /* else it explored nothing */
+}
+
+static void explore(const char *lines, uint64_t first_seed)
+{
+    explore_with(lines, first_seed, ALONE);
 }
 
 static void the_plain_grant(void **state)
@@ -454,6 +471,21 @@ static void everything_together(void **state)
     explore("stop_after_refusals = 3\ntoken_quota = 10/10m\nrefresh_token = literal:r0\n", 6000);
 }
 
+static void with_a_store(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "refresh = never\n",
+        "refresh_token = literal:r0\ntoken_timeout = 4s\n",
+        "refresh = only\nrefresh_token = literal:r0\n",
+        "stop_after_refusals = 2\nrefresh_margin = 30s\n",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        explore_with(lines[i], 100000 * (i + 1), ON_ONE_HOST);
+        explore_with(lines[i], 100000 * (i + 1) + 50000, IN_A_FLEET);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -463,6 +495,7 @@ int main(void)
         cmocka_unit_test(a_quota),
         cmocka_unit_test(stops),
         cmocka_unit_test(everything_together),
+        cmocka_unit_test(with_a_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
