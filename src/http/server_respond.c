@@ -34,11 +34,11 @@ static int give_response(struct http_request *r, struct MHD_Response *m,
         return -1;
     }
     bool failed = false;
+    r->closes |= response->close || r->server->draining;
+    if (r->closes) /* first: behind a Date, libmicrohttpd would forget that and add another */
+        failed |= MHD_add_response_header(m, "Connection", "close") != MHD_YES;
     for (size_t i = 0; i < response->field_count; i++)
         failed |= add_field(r->server, m, &response->fields[i]) != 0;
-    r->closes |= response->close || r->server->draining;
-    if (r->closes)
-        failed |= MHD_add_response_header(m, "Connection", "close") != MHD_YES;
     if (failed) {
         MHD_destroy_response(m);
         http_respond_abort(r);

@@ -191,7 +191,8 @@ def test_what_runs_may_finish(run, provider, upstream):
     def script(peer):
         peer.read_request()
         peer.wait(go)
-        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        peer.send(b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
+                  b"Content-Length: 2\r\n\r\nok")
         peer.stall()
     api = upstream(script)
     bearerd = run(provider() + section("route all", {"provider": "idp", "upstream": api.origin}))
@@ -204,6 +205,7 @@ def test_what_runs_may_finish(run, provider, upstream):
         answer = client.read()
         assert (answer.status, answer.body) == (200, b"ok")
         assert answer.fields.get("Connection") == "close"
+        assert answer.fields.all("Date") == ["Thu, 01 Jan 2026 00:00:00 GMT"]
     assert bearerd.wait_exit(20) == 0
 
 

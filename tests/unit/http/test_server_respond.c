@@ -39,9 +39,13 @@ static void fields_keep_their_order_and_number(void **state UNUSED)
     wire_close(&client);
 }
 
+#define DATE "Thu, 01 Jan 2026 00:00:00 GMT"
+
 static void answer_and_close(struct bed_request *q)
 {
-    const struct http_response response = {.status = 200, .close = true};
+    static const struct field date = {TEXT_INIT("Date"), TEXT_INIT(DATE)};
+    const struct http_response response = {
+        .status = 200, .fields = &date, .field_count = 1, .close = true};
     assert_int_equal(http_respond(q->r, &response, TEXT("bye")), 0);
 }
 
@@ -54,6 +58,10 @@ static void an_answer_may_end_the_connection(void **state UNUSED)
     wire_say(&client, BED_GET BED_GET);
     bed_read_reply(&client, &a, false);
     assert_true(a.close);
+    const char *at = strstr(a.head, "\r\nDate: " DATE "\r\n");
+    assert_non_null(at);
+    assert_ptr_equal(strstr(a.head, "\r\nDate: "), at); /* and no other */
+    assert_null(strstr(at + 2, "\r\nDate: "));
     wire_await_end(&client);
     assert_false(client.was_reset);
     assert_int_equal(bed.count, 1);
