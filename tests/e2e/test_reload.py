@@ -404,7 +404,8 @@ def test_signals_in_a_burst(bearerd, reload, good):
 
 
 def test_a_big_file_is_taken_quickly(bearerd, reload, provider, api):
-    """100 providers and 500 routes in less than 100 ms; sanitizers and a busy machine take more."""
+    """100 providers and 500 routes. tests/bench/reload.py measures it; the limit here finds only what
+    grows beyond all measure, since sanitizers and a busy machine take many times as long."""
     config = "".join(provider(f"p{number}", token_timeout="5s") for number in range(100))
     config += "".join(section(f"route r{number}", {"path": f"/r{number}", "upstream": api.origin,
                                                    "provider": f"p{number % 100}"})
@@ -412,7 +413,7 @@ def test_a_big_file_is_taken_quickly(bearerd, reload, provider, api):
     bearerd.write_config(config)
     began = time.monotonic()
     reload()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     assert bearerd.get("/r499/x").status == 200
     assert bearerd.admin("/metrics")[0] == 200
 
