@@ -194,19 +194,17 @@ def test_redis_through_stunnel(stage, run, tls, tmp_path, stunnel, provider, api
     if not REDIS:
         pytest.skip("no redis-server here")
     cert, key = tls.files(tmp_path, "redis.internal", "localhost", name="redis")
-    plain = Redis(tmp_path / "redis")
-    server = stage.add(Redis(tmp_path / "tls", tls_port=plain.port, tls_cert_file=cert,
+    entry = stage.bearerd()  # never started: it holds two ports
+    server = stage.add(Redis(tmp_path / "tls", tls_port=entry.admin_port, tls_cert_file=cert,
                              tls_key_file=key, tls_ca_cert_file=tls.ca_file,
                              tls_auth_clients="no").start())
-    entry = stage.bearerd()  # never started: it holds a port
     text = block("; /etc/stunnel")
     assert "redis://127.0.0.1:6380" in text.splitlines()[0]
     for old, new in (("127.0.0.1:6380", f"127.0.0.1:{entry.port}"),
-                     ("redis.internal:6380", f"localhost:{plain.port}"),
+                     ("redis.internal:6380", f"localhost:{entry.admin_port}"),
                      ("/etc/ssl/certs/ca-certificates.crt", str(tls.ca_file))):
         assert old in text
         text = text.replace(old, new)
-    entry.port_held.close()
     stunnel(text)
     [redis] = re.findall(r"then: redis = (\S+)$", text, re.MULTILINE)
     store = section("store", {"redis": redis, "patience": "4s", "key": "literal:" + canary.secret(
