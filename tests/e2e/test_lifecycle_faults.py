@@ -136,8 +136,8 @@ FAULTS = {
     "very deep": (answers(200, deep(100_000)), UNAVAILABLE, NO_JSON),
     "huge": (answers(200, b'{"x": "' + b"y" * 5_000_000 + b'"}'), UNAVAILABLE, TOO_LARGE),
     "huge token": (answers(200, {"access_token": "a" * 17_000}), UNAVAILABLE, UNSENDABLE),
-    "CR LF": (answers(200, {"access_token": "abc\r\nX-Evil: 1"}), UNAVAILABLE, UNSENDABLE),
-    "NUL": (answers(200, {"access_token": "abc\0def"}), UNAVAILABLE, NO_JSON),
+    "CR LF": (answers(200, {"access_token": "good-token\r\nX-Evil: 1"}), UNAVAILABLE, UNSENDABLE),
+    "NUL": (answers(200, {"access_token": "good-token\0def"}), UNAVAILABLE, NO_JSON),
     "html": (answers(200, "<html>Sign in</html>", kind="text/html"), UNAVAILABLE, NO_JSON),
     "empty": (answers(200, ""), UNAVAILABLE, "status 200: the reply is empty"),
     "echo": (answers(200, {"grant_type": "client_credentials"}), UNAVAILABLE,
@@ -223,7 +223,7 @@ def test_a_fault(start, idp, api, fault):
     answer = check_failure(bearerd, expected, reason)
     assert peak_kib(bearerd) - before <= may_grow_kib(bearerd)
     assert len(api.requests) == served  # nothing went out without a token
-    assert b"good-token" not in answer.body and b"abc" not in answer.body
+    assert b"good-token" not in answer.body
     idp.always(None)
     recover(bearerd, expected == REFUSED)
 
