@@ -9,16 +9,11 @@ import threading
 import time
 
 import pytest
-from actors import AWAY, BACK, Between, Fleet, section, store_key, wait_until
+from actors import AWAY, BACK, Fleet, section, store_key, wait_until
 
 LIMIT = 50  # ms
 ROUNDS = 5
 RENEWALS = 3  # in a round
-
-
-@pytest.fixture
-def between(stage, redis):
-    return stage.add(Between(redis.port))
 
 
 @pytest.fixture

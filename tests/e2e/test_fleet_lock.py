@@ -6,20 +6,10 @@ import threading
 import time
 
 import pytest
-from actors import Between, Fleet, Load, in_parallel, section, store_key, wait_until
+from actors import Load, in_parallel, wait_until
 
 LOCK_MS = 5000
 A_DAY_AHEAD = ["unshare", "--time", "--monotonic", "86400", "--boottime", "86400"]
-
-
-@pytest.fixture
-def fleet_of(run, provider, api, redis, canary):
-    config = provider() + section("route all", {"provider": "idp", "upstream": api.origin})
-    key = store_key(canary)
-
-    def make(size=2, url=redis.url):
-        return Fleet(run, config, size, redis=url, key=key)
-    return make
 
 
 class Held:
@@ -79,7 +69,7 @@ def bearer(answer):
 
 
 def test_it_is_extended_while_the_fetch_runs(fleet_of, redis, idp):
-    fleet, held = fleet_of(), Held(idp)
+    fleet, held = fleet_of(2), Held(idp)
     asking = [Asking(one) for one in fleet]
     key = lock_key(redis)
     owner = redis.command("GET", key)
@@ -142,10 +132,9 @@ def test_who_dies_with_it_holds_the_others_up_for_seconds(fleet_of, redis, idp):
     held.let_go()
 
 
-def test_without_news_they_look(fleet_of, stage, redis, idp):
-    between = stage.add(Between(redis.port))
+def test_without_news_they_look(fleet_of, between, redis, idp):
     between.drops_news = True
-    fleet, held = fleet_of(3, between.url), Held(idp)
+    fleet, held = fleet_of(3, redis=between.url), Held(idp)
     asking = [Asking(one) for one in fleet]
     idp.wait_requests(1)
     wait_until(lambda: all(one.metric("bearerd_store_questions_total", 'kind="lock"') >= 1

@@ -182,6 +182,7 @@ def test_a_damaged_file_is_kept_aside(shop, idp, damage):
     ask(bearerd)
     assert idp.count == 2
     assert [path.read_bytes() for path in shop.aside()] == [damaged]
+    shop.wait_saved()
     restart(bearerd)
     ask(bearerd)
     assert idp.count == 2

@@ -7,8 +7,10 @@ import signal
 import pytest
 
 from .bearerd import Bearerd, section
+from .between import Between
 from .browser import browser, chromium  # noqa: F401: fixtures
 from .canary import Canary
+from .fleet import SIZE, Fleet, store_key
 from .idp import Idp
 from .redis import BINARY as REDIS, Redis
 from .tls import Tls
@@ -126,6 +128,23 @@ def redis(stage):
     if not REDIS:
         pytest.skip("no redis-server here")
     return stage.add(Redis(stage.folder / "redis").start())
+
+
+@pytest.fixture
+def between(stage, redis):
+    """What Redis can be reached through."""
+    return stage.add(Between(redis.port))
+
+
+@pytest.fixture
+def fleet_of(run, provider, api, redis, canary):
+    """Makes instances that share tokens through Redis; keywords are keys of [store]."""
+    config = provider() + section("route all", {"provider": "idp", "upstream": api.origin})
+    key = store_key(canary)
+
+    def make(size=SIZE, **store):
+        return Fleet(run, config, size, **{"redis": redis.url, "key": key, **store})
+    return make
 
 
 @pytest.fixture
