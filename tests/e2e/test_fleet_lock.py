@@ -1,4 +1,7 @@
-"""The right to fetch a token: held for as long as it takes, never for longer, and never trusted."""
+"""The right to fetch a token: held for as long as it takes, never for longer, and never trusted.
+
+A Redis that a busy machine keeps from answering for a second is away: that is one more token request.
+"""
 
 import signal
 import subprocess
@@ -6,7 +9,7 @@ import threading
 import time
 
 import pytest
-from actors import Load, in_parallel, wait_until
+from actors import AWAY, Load, in_parallel, wait_until
 
 LOCK_MS = 5000
 A_DAY_AHEAD = ["unshare", "--time", "--monotonic", "86400", "--boottime", "86400"]
@@ -78,7 +81,7 @@ def test_it_is_extended_while_the_fetch_runs(fleet_of, redis, idp):
     assert redis.command("GET", key) == owner
     held.let_go()
     assert [one.status() for one in asking] == [200] * 2
-    assert idp.count == 1
+    assert idp.count <= 1 + sum(fleet.said(AWAY))
     wait_until(lambda: key not in redis.keys(), "it to be given back")
 
 
@@ -114,7 +117,7 @@ def test_a_late_writer_overwrites_nothing(fleet_of, redis, idp):
     assert redis.command("HGETALL", entry) == stored
     wait_until(lambda: [bearer(one) for one in fleet.ask_all()] == [newer] * 3,
                "the newer token everywhere")
-    assert idp.count == 2
+    assert idp.count <= 2 + sum(fleet.said(AWAY))
 
 
 def test_who_dies_with_it_holds_the_others_up_for_seconds(fleet_of, redis, idp):
@@ -128,7 +131,7 @@ def test_who_dies_with_it_holds_the_others_up_for_seconds(fleet_of, redis, idp):
     idp.wait_requests(2, timeout=20)
     print(f"another fetched after {time.monotonic() - began:.1f} s")
     assert [one.status() for one in others] == [200] * 2
-    assert idp.count == 2
+    assert idp.count <= 2 + sum(fleet.said(AWAY))
     held.let_go()
 
 
@@ -143,11 +146,11 @@ def test_without_news_they_look(fleet_of, between, redis, idp):
     began = time.monotonic()
     assert [one.status() for one in asking] == [200] * 3
     print(f"adopted {1000 * (time.monotonic() - began):.0f} ms after the token was there")
-    assert idp.count == 1
+    assert idp.count <= 1 + sum(fleet.said(AWAY))
     assert fleet[1].admin("/providers/idp/refresh", "POST")[0] == 200
     idp.revoke(idp.issued[0])
     assert in_parallel(30, lambda number: fleet[number % 3].get("/").status) == [200] * 30
-    assert idp.count == 2
+    assert idp.count <= 2 + sum(fleet.said(AWAY))
 
 
 @pytest.fixture
@@ -180,4 +183,4 @@ def test_the_hosts_clocks_need_not_agree(fleet_of, a_day_ahead, idp):
         idp.wait_requests(4, timeout=20)
         renewals = [one.metric("bearerd_token_requests_total") for one in fleet]
     assert load.errors == []
-    assert idp.count <= 6 and sum(renewals) <= 6
+    assert max(idp.count, sum(renewals)) <= 6 + sum(fleet.said(AWAY))
