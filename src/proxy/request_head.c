@@ -182,6 +182,14 @@ static void write_token(struct buffer *out, const struct outgoing *o)
     (void)buffer_add_string(out, "\r\n");
 }
 
+/* One of the API's own, from the configuration, leaves ours between the program and us. */
+static bool tells_request_id(const struct outgoing *o)
+{
+    const struct route_plan *plan = o->plan;
+    return plan->own_request_id &&
+           (!plan->default_request_id || client_sends(o, TEXT("X-Request-Id")));
+}
+
 int request_head_write(struct buffer *out, const struct outgoing *o)
 {
     (void)buffer_add_text(out, o->admission->method);
@@ -195,7 +203,8 @@ int request_head_write(struct buffer *out, const struct outgoing *o)
     if (write_configured_fields(out, o))
         return -1;
     write_token(out, o);
-    write_line(out, TEXT("X-Request-Id"), o->request_id);
+    if (tells_request_id(o))
+        write_line(out, TEXT("X-Request-Id"), o->request_id);
     if (o->server->via)
         (void)buffer_add_string(out, o->minor ? "Via: 1.1 bearerd\r\n" : "Via: 1.0 bearerd\r\n");
     return buffer_add_string(out, "\r\n");

@@ -80,6 +80,15 @@ static int plan_origin(struct route_plan *plan)
     return whole && plan->origin.url && !host->failed ? 0 : -1;
 }
 
+static void plan_request_id(struct route_plan *plan)
+{
+    const struct config_fields *defaults = &plan->route->header_default;
+    plan->own_request_id = !route_plan_drops(plan, TEXT("X-Request-Id"));
+    for (size_t i = 0; i < defaults->count; i++)
+        plan->default_request_id |=
+            text_equal_nocase(text_of(defaults->items[i].name), TEXT("X-Request-Id"));
+}
+
 static int plan_route(struct route_plan *plan, const struct config *config,
                       const struct route_config *route)
 {
@@ -94,7 +103,10 @@ static int plan_route(struct route_plan *plan, const struct config *config,
     if (path.size > 0 && path.at[path.size - 1] == '/')
         path.size--;
     plan->base = path;
-    return plan_headers(plan) || plan_dropped(plan, config) || plan_origin(plan) ? -1 : 0;
+    if (plan_headers(plan) || plan_dropped(plan, config) || plan_origin(plan))
+        return -1;
+    plan_request_id(plan);
+    return 0;
 }
 
 struct route_plan *route_plans_new(const struct config *config)

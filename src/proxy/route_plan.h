@@ -22,6 +22,8 @@ struct route_plan {
     const char **dropped; /* names of client fields that never pass */
     size_t dropped_count;
     bool uses_uuid;
+    bool own_request_id;     /* the configuration neither sets nor removes X-Request-Id */
+    bool default_request_id; /* header_default does, if the client sent none */
     struct origin origin;
     struct buffer origin_url;
 };

@@ -432,6 +432,30 @@ static void the_request_id_is_sent_once(void **state)
                 "tracestate: a=b\r\n" END);
 }
 
+static void a_configured_request_id_is_the_only_one(void **state)
+{
+    (void)state;
+    static const char none[] = "GET /p/x HTTP/1.1\r\nHost: localhost\r\n",
+                      some[] = "GET /p/x HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: one\r\n",
+                      via[] = "Via: 1.1 bearerd\r\n\r\n";
+    static const struct {
+        const char *key, *request, *sent;
+    } cases[] = {
+        {"header.X-Request-ID = set", none, "X-Request-ID: set\r\n"},
+        {"header.X-Request-ID = set", some, "X-Request-ID: set\r\n"},
+        {"header_default.x-request-id = set", none, "x-request-id: set\r\n"},
+        {"header_default.x-request-id = set", some, "X-Request-Id: id-1\r\n"},
+        {"header_remove = X-Request-Id", some, ""},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char ini[256], sent[256];
+        (void)snprintf(ini, sizeof(ini), NONE "%s\n", cases[i].key);
+        (void)snprintf(sent, sizeof(sent), "GET /v1/x HTTP/1.1\r\nHost: api.example.com\r\n%s%s",
+                       cases[i].sent, via);
+        assert_head(ini, cases[i].request, NULL, sent);
+    }
+}
+
 static void max_forwards_is_counted_down(void **state)
 {
     (void)state;
@@ -482,6 +506,7 @@ int main(void)
         cmocka_unit_test(path_and_query_travel_byte_for_byte),
         cmocka_unit_test(via_tells_the_clients_version_or_is_off),
         cmocka_unit_test(the_request_id_is_sent_once),
+        cmocka_unit_test(a_configured_request_id_is_the_only_one),
         cmocka_unit_test(max_forwards_is_counted_down),
         cmocka_unit_test(an_origin_that_may_call_passes),
     };
