@@ -19,7 +19,8 @@ static void on_drain_timer(struct timer *t)
 {
     struct app *a = CONTAINER_OF(t, struct app, drain_timer);
     bool over = loop_now_ms(a->loop) >= a->drain_until_ms;
-    if (all_idle(a) || (over && a->last_words)) {
+    bool done = all_idle(a) && (over || !token_registry_is_rotating(a->tokens));
+    if (done || (over && a->last_words)) {
         loop_stop(a->loop);
         return;
     }

@@ -400,6 +400,14 @@ void token_registry_describe(const struct token_registry *r, size_t provider,
     token_source_describe(r->providers[provider]->source, ret_info);
 }
 
+bool token_registry_is_rotating(const struct token_registry *r)
+{
+    for (struct entry *e = next_entry(r, NULL); r->store && e; e = next_entry(r, e))
+        if (token_source_is_rotating(e->source))
+            return true;
+    return false;
+}
+
 void token_registry_refresh(struct token_registry *r, size_t provider, struct token_wait *wait)
 {
     struct entry *e = r->providers[provider];

@@ -56,6 +56,12 @@ WARN_UNUSED int token_registry_find(const struct token_registry *r, struct text 
 void token_registry_describe(const struct token_registry *r, size_t provider,
                              struct token_info *ret_info);
 
+/*
+ * True while an answer is under way that may bring a refresh token, and there is a store to keep
+ * it: not the moment to end the process.
+ */
+bool token_registry_is_rotating(const struct token_registry *r);
+
 /* The operator's orders, see token_source.h. `wait` must stay until done, or leave its list. */
 void token_registry_refresh(struct token_registry *r, size_t provider, struct token_wait *wait);
 void token_registry_forget(struct token_registry *r, size_t provider);

@@ -229,6 +229,13 @@ void token_source_describe(const struct token_source *s, struct token_info *ret_
     };
 }
 
+bool token_source_is_rotating(const struct token_source *s)
+{
+    enum token_step step = s->sharing.step;
+    return s->attempt.sent &&
+           (step == STEP_MARKING || step == STEP_SENDING || step == STEP_KEEPING);
+}
+
 struct token_slot *token_source_slot(const struct token_source *s)
 {
     return s->slot;

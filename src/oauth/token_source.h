@@ -120,6 +120,9 @@ void token_source_adopt(struct token_source *s, struct config *config, size_t pr
 void token_source_inherit(struct token_source *s, struct token_source *old);
 bool token_source_awaits_chain(const struct token_source *s);
 
+/* True while a refresh token is under way: its answer is lost if the process ends now. */
+bool token_source_is_rotating(const struct token_source *s);
+
 /* The slot, owned by the source; readers take their own reference. */
 struct token_slot *token_source_slot(const struct token_source *s);
 

@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 import stat
+import threading
 import time
 
 import pytest
@@ -332,6 +333,38 @@ def test_without_a_grant_the_family_survives_kills(shop, stage, canary):
         ask(bearerd)
     assert not idp.reused
     assert idp.count == 12
+
+
+def test_a_stop_waits_for_the_refresh_token_that_is_under_way(shop, stage, canary):
+    first = canary.secret("first-refresh-token")
+    idp = stage.add(RotatingIdp(canary, first))
+    shop.api.idp = idp
+    bearerd = shop.open(idp=idp, refresh="only", refresh_token=f"literal:{first}")
+    ask(bearerd)
+    idp.hold()
+    order = threading.Thread(target=bearerd.admin, args=("/providers/idp/refresh", "POST"))
+    order.start()
+    idp.wait_requests(2)
+    bearerd.signal(signal.SIGTERM)
+    with pytest.raises(AssertionError, match="still runs"):
+        bearerd.wait_exit(1)
+    idp.release()
+    order.join()
+    assert bearerd.wait_exit() == 0
+    reopen(bearerd)
+    assert bearerd.admin("/providers/idp/refresh", "POST")[0] == 200
+    assert idp.count == 3 and not idp.reused
+
+
+def test_what_is_no_file_is_told_and_stays(shop, idp):
+    target = shop.stage.folder / "elsewhere"
+    target.write_text("theirs")
+    shop.path.symlink_to(target)
+    bearerd = shop.open()
+    bearerd.wait_log("warning", "is no regular file")
+    ask(bearerd)
+    assert idp.count == 1
+    assert shop.path.is_symlink() and target.read_text() == "theirs"
 
 
 def test_instances_share_a_chain(shop, stage, canary):
