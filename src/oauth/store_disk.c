@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 enum { WRITER_TRIES = 1000, WRITER_PAUSE_US = 1000, NAMES_TRIED = 100 };
 
@@ -83,12 +84,14 @@ static struct store_stamp stamp_of(const struct stat *st)
 int store_disk_stamp(const struct store_disk *d, struct store_stamp *ret_stamp, struct error *err)
 {
     struct stat st;
-    if (stat(d->path, &st)) {
+    if (lstat(d->path, &st)) {
         if (errno != ENOENT)
             return error_set(err, "cannot look at %s: %s", d->path, strerror(errno));
         *ret_stamp = (struct store_stamp){0};
         return 0;
     }
+    if (!S_ISREG(st.st_mode)) /* what it is would be lost when it is replaced */
+        return error_set(err, "%s is no regular file", d->path);
     *ret_stamp = stamp_of(&st);
     return 0;
 }
@@ -111,12 +114,14 @@ int store_disk_read(const struct store_disk *d, struct buffer *out, struct store
                     struct error *err)
 {
     struct stat st;
-    int fd = open(d->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(d->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT) {
         *ret_stamp = (struct store_stamp){0};
         return 0;
     }
     int failed = fd < 0 || fstat(fd, &st) || read_all(fd, out);
+    if (!failed && (st.st_mode & 077) && fchmod(fd, S_IRUSR | S_IWUSR))
+        log_debug("%s is open to others, and not ours to close", d->path);
     if (failed)
         (void)error_set(err, "cannot read %s: %s", d->path,
                         out->failed ? "it is too large" : strerror(errno));

@@ -39,11 +39,12 @@ struct store_stamp {
 
 bool store_stamp_same(const struct store_stamp *a, const struct store_stamp *b);
 
-/* The stamp of the file as it is now; no file is an answer, too. */
+/* The stamp of the file as it is now; no file is an answer, too. What is no file is a failure. */
 WARN_UNUSED int store_disk_stamp(const struct store_disk *d, struct store_stamp *ret_stamp,
                                  struct error *err);
 
-/* Reads the file into `out`, nothing if there is none. */
+/* Reads the file into `out`, nothing if there is none. Takes it from others, if it was theirs to
+ * read. */
 WARN_UNUSED int store_disk_read(const struct store_disk *d, struct buffer *out,
                                 struct store_stamp *ret_stamp, struct error *err);
 

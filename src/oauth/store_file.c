@@ -126,6 +126,16 @@ static void do_lock(struct hand *h, struct job *job)
         job->status = taken ? STORE_OK : STORE_HELD;
 }
 
+/* A store without locks is not back only because its file can be read. */
+static void do_probe(struct hand *h, struct job *job)
+{
+    static const struct store_name probe;
+    struct error err = {0};
+    if (memcmp(&job->record.name, &probe, sizeof(probe)) == 0 &&
+        store_disk_open_locks(&h->disk, &err))
+        fail(job, STORE_AWAY, &err);
+}
+
 static bool finds(const struct job *job)
 {
     return job->verb == STORE_LOAD || job->verb == STORE_LOCK;
@@ -153,6 +163,8 @@ static void ask(struct hand *h, struct list *jobs)
             atomic_store(&h->file->look_queued, false);
         if (job->verb != STORE_LOAD)
             do_lock(h, job);
+        else
+            do_probe(h, job);
     }
     if (store_table_refresh(&h->file->table, &h->disk, &damaged, &err) && !*err.text)
         (void)error_set(&err, "out of memory");
@@ -265,13 +277,7 @@ static int file_start(void *self, struct store_op *op)
     return 0;
 }
 
-static void file_cancel(void *self UNUSED, struct store_op *op)
-{
-    struct job *job = op->backend_data;
-    job->op = NULL;
-}
-
-/* A lock that nobody waits for any more is given back. */
+/* Behind it in the queue, and before whatever is asked next. */
 static void give_back(struct store_file *f, const struct job *job)
 {
     struct job *back = job_new(f, NULL);
@@ -282,6 +288,14 @@ static void give_back(struct store_file *f, const struct job *job)
     enqueue(&f->asker, back);
 }
 
+static void file_cancel(void *self, struct store_op *op)
+{
+    struct job *job = op->backend_data;
+    job->op = NULL;
+    if (job->verb == STORE_LOCK)
+        give_back(self, job);
+}
+
 static void conclude(struct store_file *f, struct job *job)
 {
     struct store_found found = {
@@ -289,8 +303,7 @@ static void conclude(struct store_file *f, struct job *job)
     if (job->status == STORE_FAILED)
         token_store_cannot_save(f->store, job->err.text);
     if (!job->op) {
-        if (job->verb == STORE_LOCK && job->status == STORE_OK)
-            give_back(f, job);
+        return; /* nobody waits for it any more */
     } else if (job->status == STORE_AWAY) {
         token_store_down(f->store, job->err.text); /* cancels this question, too */
     } else {
@@ -391,6 +404,7 @@ static void file_free(void *self)
 static const struct store_backend backend = {.kind = "file",
                                              .shared = false,
                                              .slow_saves = true,
+                                             .locks_stay = true,
                                              .start = file_start,
                                              .cancel = file_cancel,
                                              .free = file_free};

@@ -78,7 +78,7 @@ static int refresh(struct store_table *t, const struct store_disk *d, bool *ret_
     CLEANUP(buffer_done) struct buffer bytes;
     struct store_stamp stamp;
     struct store_image fresh;
-    *ret_damaged = false;
+    *ret_damaged = t->damaged;
     buffer_init(&bytes, STORE_IMAGE_MAX);
     if (store_disk_stamp(d, &stamp, err))
         return -1;
@@ -87,8 +87,8 @@ static int refresh(struct store_table *t, const struct store_disk *d, bool *ret_
     if (store_disk_read(d, &bytes, &stamp, err))
         return -1;
     t->stamp = stamp;
-    *ret_damaged = store_image_parse(&fresh, &bytes) != 0;
-    if (*ret_damaged)
+    t->damaged = *ret_damaged = store_image_parse(&fresh, &bytes) != 0;
+    if (t->damaged)
         return 0;
     add_news(t, &fresh);
     store_image_done(&t->image);
@@ -192,8 +192,10 @@ int store_table_merge(struct store_table *t, const struct store_disk *d, struct 
     bool damaged = false;
     lock(t);
     int failed = refresh(t, d, &damaged, err);
-    if (!failed && damaged)
+    if (!failed && damaged) {
         failed = put_aside(d, err);
+        t->damaged = failed;
+    }
     if (!failed) {
         size_t used = collect(t, saves, count, records);
         if (used && store_image_write(&t->image, records, used, &now, out))

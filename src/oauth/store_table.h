@@ -23,6 +23,7 @@ struct store_table {
     char boot_id[BOOT_ID_SIZE];
     struct store_image image;
     struct store_stamp stamp;
+    bool damaged;            /* that version of the file is, and is still in its place */
     struct store_news *news; /* not taken yet */
     size_t news_count;
 };

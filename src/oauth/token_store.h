@@ -153,6 +153,7 @@ void token_store_describe(const struct token_store *s, struct store_info *ret_in
 struct store_backend {
     const char *kind;
     bool shared;     /* see token_store_is_shared */
+    bool locks_stay; /* lock_ms plays no part: a lock is to be given back also while it is away */
     bool slow_saves; /* a late save means a slow disk, not a store that is away: STORE_FAILED */
     /*
      * Begins to answer. 0: token_store_answer follows, never from inside this call. -1: cannot even

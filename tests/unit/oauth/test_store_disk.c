@@ -164,6 +164,44 @@ static void what_is_damaged_is_kept(void **state)
     assert_int_equal(store_disk_set_aside(&bed->disk, two, NULL), -1); /* there is none */
 }
 
+static void assert_no_file(struct bed *bed)
+{
+    struct store_stamp stamp;
+    struct error err = {0};
+    assert_int_equal(store_disk_stamp(&bed->disk, &stamp, &err), -1);
+    assert_non_null(strstr(err.text, "is no regular file"));
+}
+
+/* A device, a pipe or a link would be replaced by a file. */
+static void what_is_no_file_is_left_alone(void **state)
+{
+    struct bed *bed = *state;
+    struct store_stamp stamp;
+    struct buffer b;
+    char target[128];
+    (void)snprintf(target, sizeof(target), "%s/target", bed->folder.path);
+    put_file(target, TEXT("theirs"));
+    assert_int_equal(symlink(target, bed->folder.file), 0);
+    assert_no_file(bed);
+    buffer_init(&b, 1000);
+    assert_int_equal(store_disk_read(&bed->disk, &b, &stamp, NULL), -1);
+    buffer_done(&b);
+    assert_int_equal(unlink(bed->folder.file), 0);
+    assert_int_equal(mkfifo(bed->folder.file, 0600), 0);
+    assert_no_file(bed);
+}
+
+static void what_others_may_read_is_closed_to_them(void **state)
+{
+    struct bed *bed = *state;
+    struct stat st;
+    replace(bed, "tokens");
+    assert_int_equal(chmod(bed->folder.file, 0644), 0);
+    assert_contents(bed, "tokens");
+    assert_int_equal(stat(bed->folder.file, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+}
+
 static void a_missing_folder_is_told(void **state)
 {
     struct bed *bed = *state;
@@ -205,11 +243,17 @@ static int close_bed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_file_is_replaced_whole),        TEST(what_a_crash_has_left_does_not_matter),
-        TEST(a_full_disk_leaves_the_old_file), TEST(each_version_has_its_stamp),
-        TEST(a_right_to_fetch_belongs_to_one), TEST(a_killed_holder_holds_nothing),
-        TEST(the_writers_lock_has_a_limit),    TEST(what_is_damaged_is_kept),
+        TEST(a_file_is_replaced_whole),
+        TEST(what_a_crash_has_left_does_not_matter),
+        TEST(a_full_disk_leaves_the_old_file),
+        TEST(each_version_has_its_stamp),
+        TEST(a_right_to_fetch_belongs_to_one),
+        TEST(a_killed_holder_holds_nothing),
+        TEST(the_writers_lock_has_a_limit),
+        TEST(what_is_damaged_is_kept),
         TEST(a_missing_folder_is_told),
+        TEST(what_is_no_file_is_left_alone),
+        TEST(what_others_may_read_is_closed_to_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

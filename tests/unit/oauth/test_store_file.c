@@ -157,6 +157,31 @@ static void a_lock_that_nobody_waited_for_is_given_back(void **state)
     assert_int_equal(a.answers, 0);
 }
 
+/* It must not be given back after it was taken again. */
+static void a_lock_that_is_asked_for_again_is_kept(void **state)
+{
+    struct bed *bed = *state;
+    for (int i = 0; i < 20; i++) {
+        struct asker given_up;
+        ask(bed->store, &given_up, STORE_LOCK, 1);
+        token_store_cancel(&given_up.op);
+        assert_int_equal(ask_and_wait(bed, bed->store, STORE_LOCK, 1).status, STORE_OK);
+        (void)ask_and_wait(bed, bed->store, STORE_LOAD, 1);
+        assert_int_equal(ask_and_wait(bed, bed->other, STORE_LOCK, 1).status, STORE_HELD);
+        (void)ask_and_wait(bed, bed->store, STORE_UNLOCK, 1);
+    }
+}
+
+/* Nobody's lock_ms ends it. */
+static void a_lock_is_given_back_while_the_store_is_away(void **state)
+{
+    struct bed *bed = *state;
+    assert_int_equal(ask_and_wait(bed, bed->store, STORE_LOCK, 1).status, STORE_OK);
+    token_store_down(bed->store, "played");
+    (void)ask_and_wait(bed, bed->store, STORE_UNLOCK, 1);
+    assert_int_equal(ask_and_wait(bed, bed->other, STORE_LOCK, 1).status, STORE_OK);
+}
+
 static void many_at_once(void **state)
 {
     enum { MANY = 300 };
@@ -210,6 +235,11 @@ static void a_folder_that_is_not_there_is_no_failure(void **state)
     assert_int_equal(lock.status, STORE_AWAY);
     token_store_describe(s, &info);
     assert_false(info.up);
+    token_store_up(s);
+    struct asker probe = {.op = {.verb = STORE_LOAD, .done = done, .patience_ms = PATIENCE_MS}};
+    assert_int_equal(token_store_ask(s, &probe.op), 0);
+    AWAIT_TURNS(bed->loop, probe.answers);
+    assert_int_equal(probe.status, STORE_AWAY); /* or it would come and go all the time */
     token_store_free(s);
 }
 
@@ -263,6 +293,8 @@ int main(void)
         TEST(one_has_the_right_to_fetch),
         TEST(others_hear_of_it),
         TEST(a_lock_that_nobody_waited_for_is_given_back),
+        TEST(a_lock_that_is_asked_for_again_is_kept),
+        TEST(a_lock_is_given_back_while_the_store_is_away),
         TEST(many_at_once),
         TEST(a_damaged_file_is_kept_aside),
         TEST(a_folder_that_is_not_there_is_no_failure),

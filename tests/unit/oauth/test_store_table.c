@@ -124,6 +124,24 @@ static void damage_under_way_loses_nothing(void **state)
     assert_int_equal(test_folder_count(&bed->folder, "tokens.damaged-"), 1);
 }
 
+/* Also when a reader has seen it before the writer. */
+static void damage_that_a_reader_has_seen_is_kept_aside(void **state)
+{
+    struct bed *bed = *state;
+    struct store_save more[] = {save_of(2, 1, "b")};
+    bool damaged;
+    put_file(bed->folder.file, TEXT("bearerd store 1\nno more"));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(store_table_refresh(&bed->table, &bed->disk, &damaged, NULL), 0);
+        assert_true(damaged);
+    }
+    write_saves(bed, &bed->table, more, 1);
+    assert_int_equal(test_folder_count(&bed->folder, "tokens.damaged-"), 1);
+    assert_int_equal(store_table_refresh(&bed->table, &bed->disk, &damaged, NULL), 0);
+    assert_false(damaged);
+    assert_found(bed, &bed->other, 2, 1, "b");
+}
+
 static void a_foreign_key_is_known(void **state)
 {
     struct bed *bed = *state;
@@ -178,6 +196,7 @@ int main(void)
         TEST(of_several_saves_of_a_name_the_newest_stays),
         TEST(what_is_newer_is_news),
         TEST(damage_under_way_loses_nothing),
+        TEST(damage_that_a_reader_has_seen_is_kept_aside),
         TEST(a_foreign_key_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
