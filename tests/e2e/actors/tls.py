@@ -1,8 +1,25 @@
-"""Certificates for the actors, made by trustme."""
+"""Certificates for the actors, by an authority of trustme's."""
 
+import datetime
+import ipaddress
 import ssl
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (Encoding, NoEncryption, PrivateFormat,
+                                                          load_pem_private_key)
+from cryptography.x509.oid import NameOID
+
+KINDS = {"common_name": NameOID.COMMON_NAME, "organization_name": NameOID.ORGANIZATION_NAME}
+
+
+def general_name(name):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 class Tls:
@@ -13,13 +30,30 @@ class Tls:
         self.ca_file = folder / "ca.pem"
         self.authority.cert_pem.write_to_path(str(self.ca_file))
 
-    def files(self, folder, *names, name="server", **options):
-        """Certificate (with its chain) and key as files; `options` are trustme's issue_cert."""
-        issued = self.authority.issue_cert(*(names or ("127.0.0.1", "localhost", "::1")), **options)
+    def issue(self, subject, *names, key=None, not_after=None):
+        """A certificate for this name and host names, and its key: of an elliptic curve, since one
+        of RSA takes long to make on a busy machine."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
+        signer = load_pem_private_key(self.authority.private_key_pem.bytes(), None)
+        issuer = x509.load_pem_x509_certificate(self.authority.cert_pem.bytes()).subject
+        end = not_after or datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=6)
+        return key, (
+            x509.CertificateBuilder().subject_name(subject).issuer_name(issuer)
+            .public_key(key.public_key()).serial_number(x509.random_serial_number())
+            .not_valid_before(end - datetime.timedelta(days=2)).not_valid_after(end)
+            .add_extension(x509.SubjectAlternativeName(list(map(general_name, names))), not subject.rdns)
+            .sign(signer, hashes.SHA256()))
+
+    def files(self, folder, *names, name="server", not_after=None, **subject):
+        """Certificate and key as files; `subject` may say common_name and organization_name."""
+        parts = [x509.NameAttribute(KINDS[kind], value) for kind, value in reversed(subject.items())]
+        parts = parts or [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "tests of bearerd")]
+        own, issued = self.issue(x509.Name(parts), *(names or ("127.0.0.1", "localhost", "::1")),
+                                 not_after=not_after)
         cert, key = folder / f"{name}.pem", folder / f"{name}.key"
-        cert.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
+        cert.write_bytes(issued.public_bytes(Encoding.PEM))
         key.touch(0o600)
-        key.write_bytes(issued.private_key_pem.bytes())
+        key.write_bytes(own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return cert, key
 
     def client_context(self, cert=None, key=None):
