@@ -156,6 +156,7 @@ static void add_line(struct access_log *log, const struct access_entry *e)
     add_time(log, e->wall_ms);
     (void)buffer_add_string(&log->lines, json ? "\"" : "");
     add_known_word(log, KEY("caller"), text_of(e->caller));
+    add_known_word(log, KEY("by"), text_of(e->known_by));
     add_known_word(log, KEY("peer"), text_of(e->peer));
     add_word(log, KEY("method"), cut(e->method, METHOD_MAX));
     add_word(log, KEY("host"), cut(e->host, HOST_MAX));

@@ -30,8 +30,9 @@ struct access_log {
 
 struct access_entry {
     int64_t wall_ms;
-    const char *caller; /* NULL: not known, or nobody is asked */
-    const char *peer;   /* its address */
+    const char *caller;   /* NULL: not known, or nobody is asked */
+    const char *known_by; /* the key of the configuration that knew it; NULL as above */
+    const char *peer;     /* its address */
     struct text method, host, path;
     const char *route, *provider; /* NULL: none */
     unsigned status;              /* 0: the client got none */

@@ -110,8 +110,8 @@ static int check_rate(const struct caller *c, int64_t now_ns, struct problem *pr
 }
 
 int caller_gate_admit(const struct caller_table *t, const struct http_request *r,
-                      const struct admission *a, int64_t now_ns, const struct caller **ret_caller,
-                      struct problem *problem)
+                      const struct admission *a, int64_t now_ns,
+                      const struct caller_entry **ret_known, struct problem *problem)
 {
     struct keys k = {0};
     if (!caller_table_asks(t))
@@ -124,8 +124,8 @@ int caller_gate_admit(const struct caller_table *t, const struct http_request *r
         k.entry = find_peer(t, r);
     if (!k.entry || k.wrong)
         return refuse(a, problem);
-    *ret_caller = k.entry->caller;
-    return check_rate(*ret_caller, now_ns, problem);
+    *ret_known = k.entry;
+    return check_rate(k.entry->caller, now_ns, problem);
 }
 
 int caller_gate_enter(const struct caller_table *t, const struct caller *c, size_t route,

@@ -327,7 +327,8 @@ static int find_route(struct exchange *e, struct problem *p, char allow[ROUTER_A
         return -1;
     e->plan = &v->plans[e->route];
     e->pool = &v->routes[e->route];
-    return caller_gate_enter(v->callers, e->caller, e->route, p) ? -1 : refused;
+    return caller_gate_enter(v->callers, e->known ? e->known->caller : NULL, e->route, p) ? -1
+                                                                                          : refused;
 }
 
 static void prepare_replay(struct exchange *e)
@@ -359,7 +360,7 @@ static void begin(struct exchange *e)
     int refused =
         admission_check(e->request, &v->config->server, v->router, &e->admission, &p) ||
         refuse_when_full(e, &p) ||
-        caller_gate_admit(v->callers, e->request, &e->admission, e->started_ns, &e->caller, &p);
+        caller_gate_admit(v->callers, e->request, &e->admission, e->started_ns, &e->known, &p);
     if (e->admission.request_id.size)
         e->request_id = e->admission.request_id;
     if (!refused && admission_is_for_us(&e->admission)) {
@@ -502,8 +503,8 @@ static void count(struct exchange *e, int64_t total_us, int64_t upstream_us)
     if (e->error)
         stats_add(&w->errors[e->error], 1);
     unsigned code = e->status < STATS_STATUS_MAX ? e->status : 0;
-    if (e->caller)
-        stats_add(&e->caller->stats[worker_index(e->worker)].by_status[code], 1);
+    if (e->known)
+        stats_add(&e->known->caller->stats[worker_index(e->worker)].by_status[code], 1);
     if (!e->pool)
         return;
     struct route_stats *s = e->pool->stats;
@@ -527,7 +528,8 @@ static void log_access(struct exchange *e, int64_t total_us, int64_t upstream_us
                                                  : "aborted";
     struct access_entry entry = {
         .wall_ms = clock_wall_ms(),
-        .caller = e->caller ? e->caller->config->name : NULL,
+        .caller = e->known ? e->known->caller->config->name : NULL,
+        .known_by = e->known ? e->known->identity.key : NULL,
         .peer = http_request_peer(e->request),
         .method = e->admission.method,
         .host = e->admission.host,

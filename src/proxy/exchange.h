@@ -44,8 +44,8 @@ struct exchange {
     enum exchange_state state;
 
     struct admission admission;
-    const struct caller *caller;   /* the view's; NULL: not known, or nobody is asked */
-    const struct route_plan *plan; /* NULL until it is routed */
+    const struct caller_entry *known; /* the view's; NULL: the caller is not, or nobody is asked */
+    const struct route_plan *plan;    /* NULL until it is routed */
     size_t route;
     struct worker_route *pool;
     char own_request_id[REQUEST_ID_SIZE];

@@ -46,6 +46,7 @@ KNOWN = {
     "bearerd.ini:12: [provider bambora] token_ur: unknown key; did you mean token_url?": "a mistake",
     "[server]": "a TLS listener",
     "[caller shop]": "a caller by its certificate",
+    "# both are good": "a caller with two keys: test_guide_gateway",
     "/var/log/bearerd/access.log {": "logrotate",
     "[store]": "a store",
     "; /etc/stunnel/redis.conf, then: redis = redis://127.0.0.1:6380": "stunnel",

@@ -57,6 +57,7 @@ static struct access_entry sample(void)
     return (struct access_entry){
         .wall_ms = INT64_C(1767323045067),
         .caller = "shop",
+        .known_by = "api_key_next",
         .peer = "127.0.0.1:5678",
         .method = TEXT("POST"),
         .host = TEXT("localhost"),
@@ -102,7 +103,8 @@ static void a_text_line_is_keys_and_values(void **state)
     struct access_entry e = sample();
     assert_string_equal(
         line_of(&e),
-        "2026-01-02T03:04:05.067Z caller=shop peer=127.0.0.1:5678 method=POST host=localhost "
+        "2026-01-02T03:04:05.067Z caller=shop by=api_key_next peer=127.0.0.1:5678 method=POST "
+        "host=localhost "
         "path=/pay/7 route=payments provider=bambora status=201 in=15 out=5000000000 ms=12.345 "
         "upstream_ms=0.900 token_ms=0.000 replays=1 request_id=id-1 trace=00-1-2-01 error=-\n");
 }
@@ -117,9 +119,10 @@ static void what_is_not_there_is_a_dash(void **state)
                              .token_us = 999999999,
                              .error = "bad_request"};
     assert_string_equal(
-        line_of(&e), "2026-01-02T03:04:06.999Z caller=- peer=unix method=- host=- path=- route=- "
-                     "provider=- status=0 in=0 out=0 ms=0.000 upstream_ms=1.000 "
-                     "token_ms=999999.999 replays=0 request_id=- trace=- error=bad_request\n");
+        line_of(&e),
+        "2026-01-02T03:04:06.999Z caller=- by=- peer=unix method=- host=- path=- route=- "
+        "provider=- status=0 in=0 out=0 ms=0.000 upstream_ms=1.000 "
+        "token_ms=999999.999 replays=0 request_id=- trace=- error=bad_request\n");
 }
 
 static void the_time_is_each_lines_own(void **state)
@@ -177,6 +180,7 @@ static void a_json_line_is_one_object(void **state)
     assert_non_null(j);
     assert_string(j, "time", "2026-01-02T03:04:05.067Z");
     assert_string(j, "caller", "shop");
+    assert_string(j, "by", "api_key_next");
     assert_string(j, "peer", "127.0.0.1:5678");
     assert_string(j, "method", "POST");
     assert_string(j, "host", "localhost");

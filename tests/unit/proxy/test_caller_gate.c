@@ -35,6 +35,7 @@ static struct {
     struct sample_request sample;
     struct client client;
     struct problem problem;
+    const struct caller_entry *known;
     const struct caller *caller;
 } bed;
 
@@ -79,13 +80,14 @@ static int ask_at(int64_t now_ns, const char *target, const char *fields)
     (void)snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\nHost: h\r\n%s\r\n", target, fields);
     request_parse(&bed.sample, head);
     bed.sample.request.client = &bed.client;
-    bed.caller = NULL;
+    bed.known = NULL;
     int refused =
         admission_check(&bed.sample.request, &bed.config->server, bed.router, &a, &bed.problem);
     if (refused)
         fail_msg("not admitted: %s", bed.problem.detail);
     refused =
-        caller_gate_admit(bed.table, &bed.sample.request, &a, now_ns, &bed.caller, &bed.problem);
+        caller_gate_admit(bed.table, &bed.sample.request, &a, now_ns, &bed.known, &bed.problem);
+    bed.caller = bed.known ? bed.known->caller : NULL;
     request_done(&bed.sample);
     return refused;
 }
@@ -204,9 +206,11 @@ static void certificates_are_known_by_subject_or_fingerprint(void **state)
     assert_caller("", "pinned"); /* the closer look counts */
     show_certificate((char[]){"2.5.4.3=whoever"}, 2);
     assert_caller("", "pinned");
+    assert_string_equal(bed.known->identity.key, "tls_fingerprint");
     show_certificate((char[]){"2.5.4.3=till"}, 3);
     assert_caller("", "both");
     assert_caller("X-Api-Key: key-of-the-shop-1\r\n", "keyed");
+    assert_string_equal(bed.known->identity.key, "api_key");
     assert_unknown("X-Api-Key: wrong\r\n");
     show_certificate((char[]){"2.5.4.3=till"}, 9);
     assert_unknown("");
