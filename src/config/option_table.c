@@ -279,7 +279,7 @@ const struct option options[] = {
      .help = "The user of the program, as the kernel tells it of a unix socket's peer."},
     {IN_CALLER(unix_gid), .type = OPTION_NUMBER, .fallback = "none", .word = "none",
      .word_value = -1, .least = 0, .most = UINT32_MAX - 1LL,
-     .help = "The program's group, likewise; where both are set, both must be right."},
+     .help = "The program's primary group, likewise; where both are set, both must be right."},
     {IN_CALLER(tls_subject), .type = OPTION_TEXT,
      .help = "The subject of the program's client certificate, as RFC 4514 writes it: "
              "CN=shop,O=Example."},
