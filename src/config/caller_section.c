@@ -33,7 +33,7 @@ static size_t count_different(struct text key)
     return count;
 }
 
-/* There is no limit on wrong keys, so none may be found by trying. */
+/* There is no limit on wrong keys, so none should be found by trying. */
 static void check_key(const struct document *d, const struct section *s, const char *name,
                       const struct secret *key)
 {
@@ -47,11 +47,10 @@ static void check_key(const struct document *d, const struct section *s, const c
         section_error(d, s, e, "the key is longer than %d bytes; is it the right file?",
                       CALLER_KEY_MAX);
     else if (bytes.size < CALLER_KEY_MIN)
-        section_error(
-            d, s, e,
-            "the key is shorter than %d characters and could be found by trying; make one "
-            "with openssl rand -hex 32",
-            CALLER_KEY_MIN);
+        section_warning(d, s, e,
+                        "the key is shorter than %d characters and could be found by trying; make "
+                        "one with openssl rand -hex 32",
+                        CALLER_KEY_MIN);
     else if (count_different(bytes) < CALLER_KEY_SIGNS)
         section_warning(d, s, e,
                         "the key repeats less than %d different characters and could be found by "
