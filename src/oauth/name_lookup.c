@@ -13,7 +13,8 @@
 /* What the thread and the loop share; the last of the two to leave frees it. */
 struct job {
     atomic_int refs;
-    int event_fd; /* written by the thread when the rest is there */
+    atomic_bool ready; /* the rest is there, and is the loop's from then on */
+    int event_fd;      /* written by the thread after that */
     char host[LOOKUP_HOST_MAX + 1];
     uint16_t port;
     size_t count;
@@ -62,6 +63,7 @@ static void *run(void *arg)
 {
     struct job *job = arg;
     look_up(job);
+    atomic_store(&job->ready, true);
     uint64_t one = 1;
     ssize_t written UNUSED = write(job->event_fd, &one, sizeof(one)); /* an eventfd takes it */
     job_unref(job);
@@ -82,6 +84,8 @@ static void on_looked_up(struct watch *w, uint32_t events UNUSED)
 {
     struct name_lookup *l = CONTAINER_OF(w, struct name_lookup, watch);
     struct job *job = l->job;
+    if (!atomic_load(&job->ready))
+        return;
     name_lookup_done *done = l->done;
     void *ctx = l->ctx;
     atomic_fetch_add(&job->refs, 1); /* the lookup is gone when `done` is called */
