@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/encoding.h"
 #include "oauth/redis_session.h"
 
@@ -25,8 +26,10 @@ static const uint64_t GENERATION_MAX = 8999999999999999999U; /* see IS_ENTRY */
 struct store_redis {
     struct token_store *store;
     struct redis_session *asking, *listening;
-    struct list waiting; /* operations, while the first attempt to connect runs */
-    bool connecting;     /* that attempt */
+    struct list waiting;    /* operations, while the first attempt to connect runs */
+    bool connecting;        /* that attempt */
+    bool knows_clock;       /* since the connection was made */
+    int64_t clock_ahead_ms; /* Redis's time less ours, or less than that */
 };
 
 /* What the back end keeps of a question that was sent. */
@@ -43,11 +46,11 @@ struct question {
 /* What somebody else has written under an entry's name is no entry, and is overwritten. */
 #define IS_ENTRY "(e[1] and #e[1]==19 and string.match(e[1],'^[0-8]%d*$'))"
 
-/* {done, generation, value, age}; the three last of an entry that is not there: false. */
+/* {done, generation, value, age, now}; the three in the middle of no entry: false. */
 #define FOUND                                                                                      \
     "local e=redis.pcall('HMGET',KEYS[1],'g','v','t') "                                            \
-    "if e.err or not " IS_ENTRY " then return {done,false,false,false} end "                       \
-    "local saved=tonumber(e[3] or '') return {done,e[1],e[2],saved and now-saved or -1}"
+    "if e.err or not " IS_ENTRY " then return {done,false,false,false,now} end "                   \
+    "local saved=tonumber(e[3] or '') return {done,e[1],e[2],saved and now-saved or -1,now}"
 
 static const struct text load_script = TEXT_INIT(NOW "local done=1 " FOUND);
 
@@ -59,13 +62,17 @@ static const struct text lock_script = TEXT_INIT(
         "then redis.call('SET',KEYS[2],ARGV[1],'PX',ARGV[2]) "
         "elseif owner==ARGV[1] then redis.call('PEXPIRE',KEYS[2],ARGV[2]) else done=0 end " FOUND);
 
-/* News say how many heard the ones before: so the hearers know in how much time to ask. */
+/*
+ * An entry is as old as the question, which may have waited for a Redis that stood still.
+ * News say how many heard the ones before: so the hearers know in how much time to ask.
+ */
 static const struct text save_script =
     TEXT_INIT(NOW "local e=redis.pcall('HMGET',KEYS[1],'g','n') "
                   "if e.err then redis.call('DEL',KEYS[1]) e={} end "
                   "if " IS_ENTRY " and e[1]>=ARGV[1] then return {0} end "
+                  "local asked=tonumber(ARGV[5]) or now "
                   "redis.call('HSET',KEYS[1],'g',ARGV[1],'v',ARGV[2],'t',"
-                  "string.format('%.0f',now)) "
+                  "string.format('%.0f',math.min(asked,now))) "
                   "redis.call('PEXPIRE',KEYS[1],ARGV[3]) "
                   "local n=string.match(e[2] or '','^%d+$') or '0' "
                   "n=redis.call('PUBLISH','" CHANNEL "',ARGV[4]..' '..n) "
@@ -111,7 +118,7 @@ static bool read_found(const struct redis_reply *reply, struct store_found *ret_
 {
     struct text generation = redis_reply_text(reply, 1);
     *ret_found = (struct store_found){0};
-    if (reply->count != 4)
+    if (reply->count != 5)
         return false;
     if (reply->items[1]->kind == REDIS_NIL)
         return true;
@@ -127,6 +134,13 @@ static enum store_status status_of(enum store_verb verb, bool done)
     return verb == STORE_SAVE ? STORE_STALE : STORE_HELD;
 }
 
+/* Too little by the answer's way here: so entries seem older by that, and never younger. */
+static void learn_clock(struct store_redis *r, int64_t redis_ms)
+{
+    r->clock_ahead_ms = redis_ms - clock_monotonic_ms();
+    r->knows_clock = true;
+}
+
 static void on_answer(struct redis_call *call, const struct redis_reply *reply)
 {
     struct question *q = CONTAINER_OF(call, struct question, call);
@@ -138,6 +152,8 @@ static void on_answer(struct redis_call *call, const struct redis_reply *reply)
         redis_session_refuse(q->redis->asking, reply); /* all questions are cancelled, this too */
         return;
     }
+    if (finds)
+        learn_clock(q->redis, redis_reply_integer(reply, 4, 0));
     forget(op);
     token_store_answer(op, status_of(op->verb, done == 1),
                        finds && found.generation ? &found : NULL);
@@ -152,7 +168,7 @@ struct command {
     char name[HEX_NAME_SIZE + 1];
     char entry[KEY_SIZE], lock[KEY_SIZE];
     char owner[HEX_OWNER_SIZE + 1];
-    char generation[NUMBER_SIZE], ms[NUMBER_SIZE];
+    char generation[NUMBER_SIZE], ms[NUMBER_SIZE], asked[NUMBER_SIZE];
     char news[HEX_NAME_SIZE + 1 + NUMBER_SIZE];
 };
 
@@ -193,7 +209,7 @@ static void begin(struct command *c, const struct store_op *op, struct text scri
     add(c, text_of(c->lock));
 }
 
-static void begin_save(struct command *c, const struct store_op *op)
+static void begin_save(struct command *c, const struct store_op *op, const struct store_redis *r)
 {
     begin(c, op, save_script);
     (void)snprintf(c->generation, sizeof(c->generation), "%0*" PRIu64, GENERATION_DIGITS,
@@ -203,6 +219,11 @@ static void begin_save(struct command *c, const struct store_op *op)
     add(c, op->value);
     add(c, ms_text(c, op->keep_ms));
     add(c, text_of(c->news));
+    c->asked[0] = '\0';
+    if (r->knows_clock)
+        (void)snprintf(c->asked, sizeof(c->asked), "%" PRId64,
+                       clock_monotonic_ms() + r->clock_ahead_ms);
+    add(c, text_of(c->asked));
 }
 
 static void begin_for_owner(struct command *c, const struct store_op *op, struct text script)
@@ -212,14 +233,14 @@ static void begin_for_owner(struct command *c, const struct store_op *op, struct
     add(c, ms_text(c, op->lock_ms));
 }
 
-static void write_command(struct command *c, const struct store_op *op)
+static void write_command(struct command *c, const struct store_op *op, const struct store_redis *r)
 {
     switch (op->verb) {
     case STORE_LOAD:
         begin(c, op, load_script);
         break;
     case STORE_SAVE:
-        begin_save(c, op);
+        begin_save(c, op, r);
         break;
     case STORE_LOCK:
         begin_for_owner(c, op, lock_script);
@@ -240,7 +261,7 @@ static int ask_redis(struct store_redis *r, struct store_op *op)
     if (!q)
         return -1;
     *q = (struct question){.call = {.done = on_answer}, .redis = r, .op = op};
-    write_command(&command, op);
+    write_command(&command, op, r);
     if (redis_session_send(r->asking, &q->call, command.args, command.count)) {
         free(q);
         return -1;
@@ -271,6 +292,7 @@ static void on_up(void *ctx)
 {
     struct store_redis *r = ctx;
     r->connecting = false;
+    r->knows_clock = false;
     for (struct list *link; (link = list_pop_front(&r->waiting));) {
         struct store_op *op = CONTAINER_OF(link, struct store_op, backend_link);
         int failed = ask_redis(r, op);

@@ -172,6 +172,24 @@ static void what_one_saves_the_other_finds_and_hears_of(void **state)
     assert_true(a.age_ms >= 0 && a.age_ms < PEER_PATIENCE_MS);
 }
 
+/* While Redis stands still, the token in the entry goes on towards its end. */
+static void a_save_that_had_to_wait_is_as_old_as_its_question(void **state)
+{
+    enum { STILL_MS = 300 };
+    struct bed *bed = with_server(state);
+    struct asked a = {.op = {.generation = 7, .value = TEXT("sealed")}};
+    assert_int_equal(get(bed, &bed->one, STORE_LOCK, &me).status, STORE_OK);
+    assert_int_equal(kill(bed->server.pid, SIGSTOP), 0);
+    ask(&bed->one, &a, STORE_SAVE, &me);
+    int64_t asked = clock_monotonic_ms();
+    TURN_UNTIL(bed->loop, clock_monotonic_ms() >= asked + STILL_MS);
+    assert_int_equal(a.answers, 0);
+    assert_int_equal(kill(bed->server.pid, SIGCONT), 0);
+    TURN_UNTIL(bed->loop, a.answers == 1);
+    assert_int_equal(a.status, STORE_OK);
+    assert_true(get(bed, &bed->two, STORE_LOAD, &you).age_ms >= STILL_MS);
+}
+
 static void an_older_generation_never_replaces_a_newer_one(void **state)
 {
     struct bed *bed = with_server(state);
@@ -507,6 +525,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(what_is_not_there_is_not_found),
         T(what_one_saves_the_other_finds_and_hears_of),
+        T(a_save_that_had_to_wait_is_as_old_as_its_question),
         T(an_older_generation_never_replaces_a_newer_one),
         T(values_may_be_long_and_of_any_bytes),
         T(entries_are_forgotten_in_time),
