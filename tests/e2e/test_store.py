@@ -52,8 +52,12 @@ class Shop:
 
     def assert_tells_nothing(self):
         for path in self.stage.folder.glob("tokens*"):
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:  # a save has just given it the other name
+                continue
             for words in (self.stage.canary, self.named):
-                leaks = words.leaks(path.read_bytes())
+                leaks = words.leaks(content)
                 assert not leaks, f"{path.name}: {leaks}"
 
 
