@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from actors import in_parallel, replying, section, wait_until
+from actors import in_parallel, refusing_the_first_token, replying, section, wait_until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 UNAUTHORIZED = b"HTTP/1.1 401 Nope\r\nContent-Length: 7\r\nSet-Cookie: old=1\r\n\r\nexpired"
@@ -42,15 +42,6 @@ def first_then_ok(*pieces, close=False):
                 peer.cut()
                 return
         replying(OK)(peer)
-    return script
-
-
-def refusing_the_first_token(idp):
-    """A script for any number of connections: a replay may leave a spare one behind."""
-    def script(peer):
-        while (request := peer.read_request()) is not None:
-            old = request.fields.get("Authorization") == f"Bearer {idp.issued[0]}"
-            peer.send(UNAUTHORIZED if old else OK)
     return script
 
 
@@ -257,7 +248,7 @@ def test_a_second_refusal_is_untouched(start, upstream, idp):
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_a_body_larger_than_replay_buffer(start, upstream, idp, size, replayed, framing):
     """It gets the provider's answer, and never a short replay."""
-    api = upstream(refusing_the_first_token(idp))
+    api = upstream(refusing_the_first_token(idp, UNAUTHORIZED))
     bearerd = start(api)
     body = b"p" * size
     with bearerd.client() as client:

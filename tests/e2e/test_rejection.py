@@ -4,7 +4,7 @@ import gzip
 import threading
 
 import pytest
-from actors import in_parallel, replying, section
+from actors import in_parallel, refusing_the_first_token, replying, section
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 UNAUTHORIZED = (b"HTTP/1.1 401 Nope\r\nContent-Length: 7\r\nX-Api: yes\r\n"
@@ -103,15 +103,6 @@ def test_50_parallel_refusals_cost_one_fetch(proxy, idp, api):
     assert idp.count == 2
 
 
-def refusing_the_first_token(idp):
-    """A script for any number of connections: a replay may leave a spare one behind."""
-    def script(peer):
-        while (request := peer.read_request()) is not None:
-            old = request.fields.get("Authorization") == f"Bearer {idp.issued[0]}"
-            peer.send(UNAUTHORIZED if old else OK)
-    return script
-
-
 def test_a_late_401_for_the_old_token(start, upstream, idp):
     """It is replayed with the token that is there already."""
     late = threading.Event()
@@ -121,7 +112,7 @@ def test_a_late_401_for_the_old_token(start, upstream, idp):
         peer.wait(late)
         peer.send(UNAUTHORIZED)
         replying(OK)(peer)
-    api = upstream(slow, refusing_the_first_token(idp))
+    api = upstream(slow, refusing_the_first_token(idp, UNAUTHORIZED))
     bearerd = start(api)
     first = bearerd.client()
     first.send(first.head("GET", "/first"))

@@ -10,7 +10,7 @@ from .redis import Redis, Sentinel
 from .rotating import RotatingIdp
 from .server import Server
 from .tls import Tls
-from .upstream import EchoApi, Upstream, replying
+from .upstream import EchoApi, Upstream, refusing_the_first_token, replying
 from . import wire
 from .waiting import wait_until
 from .wire import Fields, Malformed, Truncated
@@ -19,5 +19,5 @@ __all__ = [
     "AWAY", "BACK", "Between", "Fleet", "Load", "store_key",
     "Bearerd", "Canary", "CliResult", "Client", "EchoApi", "Fields", "Idp", "MISSING", "Malformed",
     "Redis", "RotatingIdp", "Sentinel", "Server", "Tls", "Truncated", "Upstream", "in_parallel",
-    "replying", "section", "wait_until", "wire",
+    "refusing_the_first_token", "replying", "section", "wait_until", "wire",
 ]

@@ -93,6 +93,15 @@ def replying(*answers):
     return script
 
 
+def refusing_the_first_token(idp, refusal):
+    """A script for any number of connections: a replay may leave a spare one behind."""
+    def script(peer):
+        while (request := peer.read_request()) is not None:
+            old = request.fields.get("Authorization") == f"Bearer {idp.issued[0]}"
+            peer.send(refusal if old else Upstream.OK)
+    return script
+
+
 class Upstream(Server):
     """Raw: connection n is served by the nth script, further ones by the last."""
 

@@ -83,12 +83,12 @@ static struct totals play(const struct fleet_setting *setting, uint64_t seed)
 static const char grant[] = "refresh = never\n";
 static const char both[] = "refresh_token = literal:r0\n";
 static const char only[] = "refresh = only\nrefresh_token = literal:r0\n";
+static const char *const lines[] = {grant, both, only};
 
 /* The early window is at most half of a life: two requests a life would be too many. */
 static void one_request_a_life(void **state)
 {
     (void)state;
-    const char *lines[] = {grant, both, only};
     for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
         struct fleet_setting setting = {.lines = lines[i],
                                         .instances = 6,
@@ -116,7 +116,6 @@ static void refused_tokens_are_replaced_once(void **state)
 static void instances_die_and_stand_still(void **state)
 {
     (void)state;
-    const char *lines[] = {grant, both, only};
     for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
         struct fleet_setting setting = {.lines = lines[i],
                                         .instances = 4,
@@ -130,7 +129,6 @@ static void instances_die_and_stand_still(void **state)
 static void the_store_comes_and_goes(void **state)
 {
     (void)state;
-    const char *lines[] = {grant, both, only};
     for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
         struct fleet_setting setting = {.lines = lines[i],
                                         .instances = 4,
@@ -146,7 +144,6 @@ static void the_store_comes_and_goes(void **state)
 static void everything_goes_wrong(void **state)
 {
     (void)state;
-    const char *lines[] = {grant, both, only};
     for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
         struct fleet_setting setting = {.lines = lines[i],
                                         .instances = 5,
